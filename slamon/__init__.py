@@ -1,0 +1,1 @@
+"""slamon: service-level agreements, judged at every moment."""

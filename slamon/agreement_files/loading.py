@@ -1,0 +1,261 @@
+"""From files and directories to agreements, with every fault of the run."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from slamon.agreement_files.agreement_document import read_agreement
+from slamon.agreement_files.calendar_document import calendar_name, read_calendar
+from slamon.agreement_files.findings import Advice, Fault, Place, Report, closest, quoted
+from slamon.agreement_files.notations import free_text, name, one_of
+from slamon.agreement_files.sections import RefusedError, Section
+from slamon.agreement_files.yaml_source import Mapping, Node, Sequence as ListNode, documents
+from slamon.domain.agreement import Agreement
+from slamon.domain.calendars import Calendar
+from slamon.domain.intervals import FOREVER
+from slamon.domain.periods import local_date
+
+_API_VERSION = "slamon/v1"
+_SUFFIXES = (".yaml", ".yml")
+_HEADER = ("apiVersion", "kind", "metadata", "spec")
+_KINDS = {"Agreement": "Agreement", "Calendar": "Calendar"}
+_LATER_KINDS = dict.fromkeys(("Customer", "Comparison"), "remove the document until then")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the files say. With a fault there are no agreements: some of them would be worse than the old ones."""
+
+    agreements: tuple[Agreement, ...]  # in the order in which they were read
+    faults: tuple[Fault, ...]  # in the order of the files, from top to bottom
+    advice: tuple[Advice, ...]  # likewise
+    files: tuple[str, ...]  # all that were read
+    left_out: tuple[str, ...]  # found in a directory, but of another kind, as settings are
+    calendars: int  # how many were defined
+
+
+class _Found(NamedTuple):
+    path: Path
+    named: bool  # by the user, not found in a directory
+
+
+class _Document(NamedTuple):
+    root: Section
+    metadata: Section
+    spec: Section
+    kind: str
+
+
+class _Version(NamedTuple):
+    agreement: Agreement
+    at: Place  # of its effective dates
+
+
+def load(paths: Sequence[Path]) -> Loaded:
+    """Reads files, and directories with all that is below them, each file once. FileNotFoundError for a missing path."""
+    for path in paths:
+        path.stat()
+    report = Report()
+    found = list(_files(paths, report))
+    headers, left_out = _headers(found, report)
+    complete = not report.faults  # else the calendars of a file may be among what could not be read
+    calendars, names = _calendars(headers, report)
+    versions = _versions(
+        [one for one in headers if one.kind == "Agreement"], calendars, report, complete=complete
+    )
+    _refuse_overlaps(versions, report)
+    if not headers and not report.faults:
+        for path in paths:
+            report.fault(
+                Place(str(path)),
+                "no agreements and no calendars here",
+                "documents begin with `apiVersion: slamon/v1`",
+            )
+    order = {str(one.path): index for index, one in enumerate(found)}
+
+    def position(finding: Fault | Advice) -> tuple[int, int, int]:
+        return order.get(finding.file, -1), finding.line, finding.column
+
+    return Loaded(
+        agreements=() if report.faults else tuple(version.agreement for version in versions),
+        faults=tuple(sorted(report.faults, key=position)),
+        advice=tuple(sorted(report.advice, key=position)),
+        files=tuple(str(one.path) for one in found),
+        left_out=tuple(left_out),
+        calendars=names,
+    )
+
+
+def _files(paths: Sequence[Path], report: Report) -> Iterator[_Found]:
+    seen: set[str] = set()
+    for path in paths:
+        if not path.is_dir():
+            candidates = [_Found(path, named=True)]
+        else:
+            candidates = [_Found(one, named=False) for one in _below(path, set())]
+            if not candidates:
+                report.fault(
+                    Place(str(path)), "no *.yaml or *.yml file in this directory", "is it the right one?"
+                )
+        for candidate in candidates:
+            real = os.path.realpath(candidate.path)
+            if real not in seen:
+                seen.add(real)
+                yield candidate
+
+
+def _below(directory: Path, above: set[str]) -> Iterator[Path]:
+    """Hidden names are left out: `..data` and what it points to are how Kubernetes swaps a mounted ConfigMap."""
+    real = os.path.realpath(directory)
+    if real in above:  # a link back to where we come from
+        return
+    for path in sorted(directory.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _below(path, above | {real})
+        elif path.suffix.lower() in _SUFFIXES:
+            yield path
+
+
+def _headers(found: Sequence[_Found], report: Report) -> tuple[list[_Document], list[str]]:
+    headers: list[_Document] = []
+    left_out: list[str] = []
+    for path, named in found:
+        file = str(path)
+        faults = len(report.faults)
+        try:
+            nodes = documents(file, path.read_bytes(), report)
+        except OSError as error:
+            report.fault(Place(file), f"this file cannot be read: {error.strerror}")
+            continue
+        if len(report.faults) == faults and not nodes:
+            report.advise(Place(file), "empty-file", "this file holds no document", "remove it, or fill it")
+        if nodes and not named and len(report.faults) == faults and not any(map(_is_meant, nodes)):
+            left_out.append(file)
+            continue
+        headers += [header for node in nodes if (header := _header(node, report)) is not None]
+    return headers, left_out
+
+
+def _is_meant(node: Node) -> bool:
+    """Whether this looks at all like one of our documents, spelt rightly or not."""
+    return isinstance(node, Mapping) and any(closest(key, _HEADER) for key in node.entries)
+
+
+def _header(node: Node, report: Report) -> _Document | None:
+    if not isinstance(node, Mapping):
+        kind = "a list" if isinstance(node, ListNode) else "one value"
+        report.fault(
+            node.at, f"a document is a mapping, not {kind}", f"begin with `apiVersion: {_API_VERSION}`"
+        )
+        return None
+    root = Section(node, Place(node.at.file, node.at.line, node.at.column, source=node.at.source), report)
+    faults = len(report.faults)
+    root.required("apiVersion", _api_version, _API_VERSION)
+    if len(report.faults) > faults:  # somebody else's document: its contents are none of our business
+        return None
+    kind = root.required("kind", one_of(_KINDS, "kind of document", _LATER_KINDS), "Agreement")
+    if kind is None:
+        root.skip("metadata", "spec")
+        if len(report.faults) == faults:
+            root.close()
+        return None
+    metadata = root.child("metadata", "{name: acme-2026}", required=True)
+    example = (
+        "{timeZone: …, hours: {…}}"
+        if kind == "Calendar"
+        else "{customer: …, effective: {…}, objectives: […]}"
+    )
+    return _Document(root, metadata, root.child("spec", example, required=True), kind)
+
+
+def _api_version(text: str) -> str:
+    if text != _API_VERSION:
+        raise RefusedError(
+            f"{quoted(text)} is no version that is read here", f"write `apiVersion: {_API_VERSION}`"
+        )
+    return text
+
+
+def _calendars(headers: Sequence[_Document], report: Report) -> tuple[dict[str, Calendar | None], int]:
+    calendars: dict[str, Calendar | None] = {}
+    places: dict[str, Place] = {}
+    count = 0
+    for root, metadata, spec, kind in headers:
+        if kind != "Calendar":
+            continue
+        count += 1
+        called = metadata.required("name", calendar_name, "office-de")
+        metadata.optional("displayName", free_text, "")
+        calendar = read_calendar(called or "unnamed", spec, report)
+        root.close()
+        if called is None:
+            continue
+        at = metadata.written("name")[0].at
+        if called in places:
+            report.fault(
+                at,
+                f"the calendar {quoted(called)} is already defined at {places[called]}",
+                "remove one of the two, or give it another name",
+            )
+            continue
+        places[called] = at
+        calendars[called] = calendar
+    return calendars, count
+
+
+def _versions(
+    headers: Sequence[_Document], calendars: dict[str, Calendar | None], report: Report, *, complete: bool
+) -> list[_Version]:
+    versions = []
+    for root, metadata, spec, _ in headers:
+        faults = len(report.faults)
+        called = metadata.required("name", name, "acme-2026")
+        display_name = metadata.optional("displayName", free_text, "")
+        agreement = read_agreement(called, display_name, spec, calendars, report, calendars_complete=complete)
+        root.close()
+        if agreement is not None and len(report.faults) == faults:
+            versions.append(_Version(agreement, spec.key_place("effective")))
+    return versions
+
+
+def _refuse_overlaps(versions: Sequence[_Version], report: Report) -> None:
+    """Documents of one customer and name are versions of one agreement: at each instant at most one is in force."""
+    by_name: dict[tuple[str, str], list[_Version]] = {}
+    for version in versions:
+        earlier = by_name.setdefault((version.agreement.customer, version.agreement.name), [])
+        for other in earlier:
+            if (
+                other.agreement.start < version.agreement.end
+                and version.agreement.start < other.agreement.end
+            ):
+                _refuse_overlap(version, other, report)
+        earlier.append(version)
+
+
+def _refuse_overlap(version: _Version, other: _Version, report: Report) -> None:
+    mine, its = version.agreement, other.agreement
+    if its.start < mine.start:
+        day_before = mine.first_day - timedelta(days=1)
+        advice = f"end the earlier one with `to: {day_before}`, or give this one another `metadata.name`"
+    elif its.start > mine.start:
+        day_before = its.first_day - timedelta(days=1)
+        advice = f"end this one with `to: {day_before}`, or give it another `metadata.name`"
+    else:
+        advice = "is one a copy of the other? Remove it, or give it another `metadata.name`"
+    report.fault(
+        version.at,
+        f"{quoted(mine.name)} of {quoted(mine.customer)} already has terms for these days: "
+        f"{_days(its)} at {other.at}",
+        advice,
+    )
+
+
+def _days(agreement: Agreement) -> str:
+    if agreement.end == FOREVER:
+        return f"from {agreement.first_day} on"
+    return f"{agreement.first_day} to {local_date(agreement.zone, agreement.end - 1)}"

@@ -1,0 +1,185 @@
+"""What an alert tells the person it wakes: what happened, for whom, due when, why.
+
+Times are told in the agreement's own zone, durations in the two units that matter. Everything that changes from minute to
+minute stands here and never in a label.
+"""
+
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+from slamon.domain.agreement import Agreement, AvailabilityObjective, Measure, Objective, TicketObjective
+from slamon.domain.decisions import ClockRecord
+from slamon.domain.error_budget import Burn, Exhaustion
+from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
+from slamon.domain.intervals import Span
+from slamon.domain.periods import zone_rules
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MEASURES = {
+    Measure.FIRST_RESPONSE: "first response",
+    Measure.NEXT_REPLY: "next reply",
+    Measure.UPDATE: "update",
+    Measure.RESOLUTION: "resolution",
+}
+
+
+def instant(t: int) -> str:
+    """RFC 3339 in UTC, to the microsecond."""
+    return (EPOCH + timedelta(microseconds=t)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def local(t: int, agreement: Agreement) -> str:
+    """`Mon 23 Nov 14:32 CET`; seconds only where they are not zero."""
+    there = (EPOCH + timedelta(microseconds=t)).astimezone(zone_rules(agreement.zone))
+    clock = "%H:%M:%S" if there.second else "%H:%M"
+    return there.strftime(f"%a %-d %b {clock} %Z")
+
+
+def duration(microseconds: int) -> str:
+    """`4 min`, `1 h 5 min`, `2 d 3 h`, `42 s`: the two largest units, cut off."""
+    left = abs(microseconds)
+    parts = []
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s")):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+        if parts and (len(parts) == 2 or size == MINUTE):
+            break
+    return " ".join(parts) or "0 s"
+
+
+def percent(share: Fraction, digits: int = 3) -> str:
+    """`99.9 %`, shown only: cut to so many digits after the point, without trailing zeros."""
+    shown = f"{float(share * 100):.{digits}f}".rstrip("0").rstrip(".")
+    return f"{shown} %"
+
+
+def _who(agreement: Agreement) -> str:
+    return agreement.display_name or agreement.customer
+
+
+def _common(agreement: Agreement, objective: Objective) -> dict[str, str]:
+    found = {"objective_kind": "ticket clock" if isinstance(objective, TicketObjective) else "availability"}
+    contacts = "; ".join(" ".join(filter(None, (c.role, c.email, c.phone))) for c in agreement.contacts)
+    if contacts:
+        found["contacts"] = contacts
+    return found
+
+
+def ticket_at_risk(
+    agreement: Agreement, objective: TicketObjective, record: ClockRecord, now: int
+) -> dict[str, str]:
+    """A warn step was reached and the clock runs on; `record` is the clock as of `now`."""
+    due_at = record.due_at if record.due_at is not None else now
+    left = objective.target - record.elapsed
+    kind = "" if objective.calendar.always else " of service hours"
+    what = f"{record.customer}: {MEASURES[record.measure]} to ticket {record.ticket} is due {local(due_at, agreement)}"
+    return _common(agreement, objective) | {
+        "summary": f"{what}; {duration(left)}{kind} left",
+        "description": (
+            f"{_who(agreement)}, objective {objective.name}: {duration(record.elapsed)} of {duration(objective.target)} are used. "
+            f"Without {'an answer' if record.measure is not Measure.RESOLUTION else 'a resolution'} by "
+            f"{local(due_at, agreement)} the promise for this ticket is broken."
+        ),
+        "due_at": instant(due_at),
+        "time_left": duration(left),
+    }
+
+
+def ticket_breached(
+    agreement: Agreement, objective: TicketObjective, record: ClockRecord, now: int
+) -> dict[str, str]:
+    breached_at = record.breached_at if record.breached_at is not None else now
+    over = record.elapsed - record.target
+    return _common(agreement, objective) | {
+        "summary": (
+            f"{record.customer}: {MEASURES[record.measure]} to ticket {record.ticket} was due {local(breached_at, agreement)} and is overdue"
+        ),
+        "description": (
+            f"{_who(agreement)}, objective {objective.name}: the target of {duration(objective.target)} is exceeded"
+            f"{f' by {duration(over)}' if over >= SECOND else ''}. The miss counts against {local(breached_at, agreement)[4:10].strip()}'s period; "
+            "stopping the clock still limits the damage."
+        ),
+        "due_at": instant(record.due_at if record.due_at is not None else breached_at),
+        "breached_at": instant(breached_at),
+        "time_left": "0 s",
+    }
+
+
+def outage_budget(
+    agreement: Agreement, objective: AvailabilityObjective, spent: Exhaustion, left: int, since: int, now: int
+) -> dict[str, str]:
+    """An outage runs since `since` and will exhaust the budget at `spent.at`, `left` microseconds of service time ahead."""
+    due_at = spent.at if spent.at is not None else now
+    return _common(agreement, objective) | {
+        "summary": (
+            f"{agreement.customer}: if nobody restores {objective.service}, {objective.name} is lost {local(due_at, agreement)}; {duration(left)} left"
+        ),
+        "description": (
+            f"{_who(agreement)}: {objective.service} is down since {local(since, agreement)}. Of an error budget of "
+            f"{duration(int(spent.whole))} (target {percent(objective.target)}) {duration(spent.consumed)} are used."
+        ),
+        "due_at": instant(due_at),
+        "time_left": duration(left),
+        "down_since": instant(since),
+        "service_affected": objective.service,
+    }
+
+
+def budget_burn(agreement: Agreement, objective: AvailabilityObjective, burn: Burn) -> dict[str, str]:
+    pair = burn.pair
+    rate = "" if burn.rate is None else f" {float(burn.rate):.1f} times as fast as allowed"
+    return _common(agreement, objective) | {
+        "summary": f"{agreement.customer}: {objective.name} burns its error budget{rate}",
+        "description": (
+            f"{_who(agreement)}: over the last {duration(pair.long)} and still over the last {duration(pair.short)}, {objective.service} failed "
+            f"so much that {percent(pair.share)} of the period's budget is gone within {duration(pair.long)} (target {percent(objective.target)})."
+        ),
+        "burn_rate": "" if burn.rate is None else f"{float(burn.rate):.2f}",
+        "service_affected": objective.service,
+    }
+
+
+def period_breached(
+    agreement: Agreement, objective: AvailabilityObjective, spent: Exhaustion, period: Span, now: int
+) -> dict[str, str]:
+    at = spent.at if spent.at is not None else now
+    rolling = objective.window.rolling is not None
+    return _common(agreement, objective) | {
+        "summary": f"{agreement.customer}: {objective.name} is breached since {local(at, agreement)}",
+        "description": (
+            f"{_who(agreement)}: {objective.service} was down for {duration(spent.consumed)}; the target of {percent(objective.target)} allows "
+            f"{duration(int(spent.whole))}. "
+            + (
+                "It recovers as the outages leave the rolling window."
+                if rolling
+                else f"Nothing before {local(period[1], agreement)} can repair it."
+            )
+        ),
+        "breached_at": instant(at),
+        "service_affected": objective.service,
+    }
+
+
+def attainment_missed(
+    agreement: Agreement, objective: TicketObjective, period: Span, met: int, missed: int
+) -> dict[str, str]:
+    return _common(agreement, objective) | {
+        "summary": f"{agreement.customer}: {objective.name} missed its target for the period that ended {local(period[1], agreement)}",
+        "description": (
+            f"{_who(agreement)}: {met} met and {missed} missed, {percent(Fraction(met, met + missed))} "
+            f"where {percent(objective.attainment.target)} was promised."
+        ),
+        "breached_at": instant(period[1]),
+    }
+
+
+def measurement_lost(agreement: Agreement, objective: AvailabilityObjective, since: int) -> dict[str, str]:
+    return _common(agreement, objective) | {
+        "summary": f"{agreement.customer}: {objective.service} is not measured well enough to judge {objective.name}",
+        "description": (
+            f"{_who(agreement)}: less than {percent(objective.alerts.coverage_below)} of the time is known since {local(since, agreement)}. "
+            "Burn-rate alerts are frozen until the monitor reports again."
+        ),
+        "service_affected": objective.service,
+    }

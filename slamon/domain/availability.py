@@ -1,0 +1,147 @@
+"""Which time of a service counts for an objective, which of it was down, and the verdict on a period.
+
+The order of work is the order of the rules: status mapped by `degradedCountsAs`; outages as maximal spans of down over the
+whole history, those shorter than `minimumOutage` become up; then cut to service hours, effective dates and exclusions. A
+running outage counts from its first second as soon as it has lasted `minimumOutage`. With `removed`, excluded time is on
+neither side of the ratio; with `up` it is applicable, known and up.
+
+    attained   = 1 - down / known            best case  = 1 - down / applicable
+    worst case = 1 - (down + unknown) / applicable        coverage = known / applicable
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from slamon.domain.agreement import (
+    Agreement,
+    AvailabilityObjective,
+    DegradedCountsAs,
+    ExclusionsCountAs,
+    UnknownCountsAs,
+)
+from slamon.domain.crossings import Lengths
+from slamon.domain.decisions import Outcome, Ratios, SecondCounts
+from slamon.domain.events import ServiceStatus
+from slamon.domain.exclusions import Declared, excluded
+from slamon.domain.intervals import FOREVER, Span, clip, intersect, subtract
+from slamon.domain.service_timeline import ServiceTimeline
+
+DOWN = {
+    DegradedCountsAs.UP: frozenset({ServiceStatus.DOWN}),
+    DegradedCountsAs.DOWN: frozenset({ServiceStatus.DOWN, ServiceStatus.DEGRADED}),
+}
+UNKNOWN = frozenset({ServiceStatus.UNKNOWN})
+
+
+class Outage(NamedTuple):
+    """The outage that runs: since when, by the wall clock, and whether it has lasted long enough to count."""
+
+    since: int
+    counts: bool
+
+
+class Measured(NamedTuple):
+    """The sets inside a range. What runs is taken to run on: the sets hold until a fact, or time, ends that."""
+
+    service: Lengths  # service hours by the calendar alone
+    applicable: Lengths
+    countable: Lengths  # where downtime counts: service hours outside exclusions
+    excluded: Lengths  # inside service hours
+    down: Lengths
+    unknown: Lengths
+    outage: Outage | None
+    start: int
+    end: int
+
+
+def running_outage(objective: AvailabilityObjective, timeline: ServiceTimeline, now: int) -> Outage | None:
+    last = timeline.spans_of(DOWN[objective.degraded_counts_as], now, FOREVER)
+    if not last or last[-1][1] != FOREVER:
+        return None
+    since = last[-1][0]
+    return Outage(since, now - since >= objective.minimum_outage)
+
+
+def measure(
+    agreement: Agreement,
+    objective: AvailabilityObjective,
+    timeline: ServiceTimeline,
+    known: Sequence[Declared],
+    span: Span,
+    now: int,
+) -> Measured:
+    """The sets of [start, end) as known at `now`; the timeline must have been read up to `now`."""
+    start, end = span
+    opening = [span] if objective.calendar.always else objective.calendar.spans(start, end)
+    hours = clip(opening, agreement.start, agreement.end)
+    without = excluded(agreement, objective, known, start, end)
+    countable = subtract(hours, without)
+    outage = running_outage(objective, timeline, now)
+    shortest = objective.minimum_outage
+    outages = [
+        (since, until)
+        for since, until in timeline.spans_of(DOWN[objective.degraded_counts_as], start, end)
+        if (until if until != FOREVER else now) - since >= shortest
+    ]
+    unknown = timeline.spans_of(UNKNOWN, start, end)
+    removed = objective.exclusions_count_as is ExclusionsCountAs.REMOVED
+    return Measured(
+        service=Lengths(opening),
+        applicable=Lengths(countable if removed else hours),
+        countable=Lengths(countable),
+        excluded=Lengths(intersect(hours, without)),
+        down=Lengths(intersect(outages, countable)),
+        unknown=Lengths(intersect(unknown, countable)),
+        outage=outage,
+        start=start,
+        end=end,
+    )
+
+
+def seconds(measured: Measured, span: Span) -> SecondCounts:
+    """The sums of [start, end), which lies inside the measured range."""
+    start, end = span
+    applicable = measured.applicable.between(start, end)
+    unknown = measured.unknown.between(start, end)
+    return SecondCounts(
+        applicable=applicable,
+        known=applicable - unknown,
+        down=measured.down.between(start, end),
+        unknown=unknown,
+        excluded=measured.excluded.between(start, end),
+    )
+
+
+def share(part: int, whole: int) -> tuple[int, int] | None:
+    """`part / whole` in lowest terms; None where there is nothing to divide by."""
+    return Fraction(part, whole).as_integer_ratio() if whole else None
+
+
+def ratios(counts: SecondCounts) -> Ratios:
+    applicable, known = counts.applicable, counts.known
+    return Ratios(
+        attained=share(known - counts.down, known),
+        best_case=share(applicable - counts.down, applicable),
+        worst_case=share(applicable - counts.down - counts.unknown, applicable),
+        coverage=share(known, applicable),
+    )
+
+
+ELSE = {
+    UnknownCountsAs.UNDETERMINED: Outcome.UNDETERMINED,
+    UnknownCountsAs.UP: Outcome.MET,
+    UnknownCountsAs.DOWN: Outcome.MISSED,
+}
+
+
+def verdict(objective: AvailabilityObjective, counts: SecondCounts) -> Outcome:
+    """Met if even the worst case reaches the target, missed if even the best does not; else what unknown counts as."""
+    if counts.applicable == 0:
+        return Outcome.NOT_APPLICABLE
+    allowed = (1 - objective.target) * counts.applicable
+    if counts.down + counts.unknown <= allowed:
+        return Outcome.MET
+    if counts.down > allowed:
+        return Outcome.MISSED
+    return ELSE[objective.unknown_counts_as]

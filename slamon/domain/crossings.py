@@ -1,0 +1,129 @@
+"""Exact instants at which a condition on sliding windows becomes true or false.
+
+Lengths of sets inside a window that ends at `t` are piecewise linear in `t`, so a condition `g(t) > 0` made of sums and
+products of two of them is piecewise quadratic, with breaks only where an edge of a set enters or leaves a window. Within
+a piece the whole quadratic is known from three values; flips of its sign are found by bisection on each side of its
+vertex. Everything is integer: a flip is the first whole microsecond at which the sign differs.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from slamon.domain.intervals import FOREVER, Spans
+
+Condition = Callable[[int], int]  # true where positive
+
+
+class Lengths:
+    """A set of instants that answers how much of it lies in a span, in O(log n)."""
+
+    __slots__ = ("_before", "_ends", "_starts", "spans")
+
+    def __init__(self, spans: Spans) -> None:
+        self.spans = spans
+        self._starts = [start for start, _ in spans]
+        self._ends = [end for _, end in spans]
+        self._before = [0] * len(spans)
+        total = 0
+        for index, (start, end) in enumerate(spans):
+            self._before[index] = total
+            total += end - start
+
+    def upto(self, t: int) -> int:
+        """Microseconds of the set before `t`."""
+        index = bisect_right(self._starts, t) - 1
+        if index < 0:
+            return 0
+        return self._before[index] + min(t, self._ends[index]) - self._starts[index]
+
+    def between(self, start: int, end: int) -> int:
+        return self.upto(end) - self.upto(start) if start < end else 0
+
+    def overrun(self, start: int, amount: int) -> int:
+        """The greatest lower bound of the instants by which more than `amount` has passed since `start`; else FOREVER."""
+        wanted = self.upto(start) + amount
+        index = bisect_right(self._before, wanted) - 1
+        for at in range(max(index, 0), len(self.spans)):
+            reached = self._starts[at] + max(wanted - self._before[at], 0)
+            if reached < self._ends[at]:
+                return max(reached, start)
+        return FOREVER
+
+    def back(self, end: int, amount: int) -> int:
+        """The latest instant from which `amount` passes until `end`; less than there is: -FOREVER."""
+        wanted = self.upto(end) - amount
+        if wanted < 0 or not self.spans:
+            return -FOREVER
+        index = bisect_right(self._before, wanted) - 1
+        return min(self._starts[index] + wanted - self._before[index], end)
+
+    def edges(self, start: int, end: int) -> Iterator[int]:
+        """The borders of the set in (start, end)."""
+        for index in range(bisect_right(self._ends, start), bisect_left(self._starts, end)):
+            for edge in self.spans[index]:
+                if start < edge < end:
+                    yield edge
+
+
+class Sliding(NamedTuple):
+    """How much of a set lies in the window `[t - width, t)`, not before `floor`."""
+
+    lengths: Lengths
+    width: int
+    floor: int = -FOREVER
+
+    def at(self, t: int) -> int:
+        return self.lengths.between(max(t - self.width, self.floor), t)
+
+    def breaks(self, start: int, end: int) -> Iterator[int]:
+        """Where in (start, end) the slope may change."""
+        yield from self.lengths.edges(start, end)
+        for edge in self.lengths.edges(start - self.width, end - self.width):
+            yield edge + self.width
+        if start < self.floor + self.width < end:
+            yield self.floor + self.width
+
+
+def flips(condition: Condition, breaks: Iterable[int], start: int, end: int) -> list[int]:
+    """All `t` in (start, end] at which the condition differs from what it was at `t - 1`, in order.
+
+    `breaks` must hold every instant of (start, end) at which the condition stops being one quadratic.
+    """
+    edges = [start, *sorted({edge for edge in breaks if start < edge < end}), end]
+    found: list[int] = []
+    for left, right in pairwise(edges):
+        found += _flips_of_quadratic(condition, left, right)
+    return found
+
+
+def _flips_of_quadratic(condition: Condition, left: int, right: int) -> list[int]:
+    if right - left <= 4:
+        return [t for t in range(left + 1, right + 1) if (condition(t) > 0) != (condition(t - 1) > 0)]
+    first, second, third = (condition(left + step) for step in range(3))
+    slope, bend = second - first, third - 2 * second + first
+    parts: Sequence[int] = (left, right)
+    if bend != 0:
+        vertex = left + -slope // bend
+        if left < vertex < right:
+            parts = (left, vertex, min(vertex + 1, right), right)
+    found = []
+    for low, high in pairwise(parts):
+        flip = _flip_of_monotone(condition, low, high)
+        if flip is not None:
+            found.append(flip)
+    return found
+
+
+def _flip_of_monotone(condition: Condition, low: int, high: int) -> int | None:
+    before = condition(low) > 0
+    if (condition(high) > 0) == before:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (condition(middle) > 0) == before:
+            low = middle
+        else:
+            high = middle
+    return high

@@ -1,0 +1,489 @@
+"""The step: events in, decisions out.
+
+A monitor holds the facts of its customers and every verdict that follows from them. It is driven by two calls: `apply`
+takes a fact, `advance` says how late it is; then what changed and what came due is judged, and `drain` gives what was
+decided. Which facts arrived in which order changes nothing but revisions and alerts.
+
+Time is kept in half microseconds where order at one instant matters: key `2t` is due when the clock shows `t`, key
+`2t + 1` when it has passed `t`. So everything that happens at an instant is in before the instant is judged: a ticket
+resolved exactly when it is due never alerts.
+
+The clock moves in one of two ways. In a replay it visits every key on its way (`steps`), and what is due exactly at an
+event's time waits. In the daemon it jumps to the instant up to which everything has been read; of what came due on the
+way only what still holds is said.
+"""
+
+import enum
+import heapq
+from bisect import insort
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import assert_never
+
+from slamon.domain.agreement import Agreement
+from slamon.domain.alerts import AlertBook, Ending, Instant, Wanted
+from slamon.domain.customer import Customer
+from slamon.domain.decisions import (
+    AlertChanged,
+    AlertMemory,
+    AlertTransition,
+    ClockRecord,
+    Decision,
+    FactKey,
+    FactKind,
+    Facts,
+    FactsChanged,
+    Standing,
+    StandingChanged,
+    Statement,
+    StatementIssued,
+)
+from slamon.domain.events import (
+    DAY,
+    MINUTE,
+    AvailabilityEvent,
+    Event,
+    ExclusionEvent,
+    RequestsEvent,
+    TicketEvent,
+    order_key,
+)
+from slamon.domain.tickets import Ticket, ending_of, wanted_alert
+from slamon.domain.watches import AvailabilityWatch, TicketWatch, Watch
+
+STANDING_EVERY = MINUTE  # a standing is written at once when what matters changes, else so often
+
+
+class Taken(enum.Enum):
+    """What became of an event."""
+
+    ACCEPTED = "accepted"
+    LATE = "late"  # accepted, but earlier than what was known of its subject
+    DUPLICATE = "duplicate"
+    CONFLICTING_DUPLICATE = "conflicting_duplicate"
+    UNMATCHED = "unmatched"  # no agreement speaks about it
+
+
+Subject = Ticket | Watch
+
+
+class Monitor:
+    """The state of one task. Owned by one task and changed in place; not thread-safe."""
+
+    def __init__(
+        self, agreements: Sequence[Agreement], *, steps: bool, on_time: int = 0, standings: bool = True
+    ) -> None:
+        """`steps`: visit every key (replay). `on_time`: what is known within so many microseconds is not late.
+
+        `standings`: decide `StandingChanged` as the clock moves; without it they are only there to be asked for.
+        """
+        by_customer: dict[str, list[Agreement]] = {}
+        for agreement in agreements:
+            by_customer.setdefault(agreement.customer, []).append(agreement)
+        self.customers = {name: Customer(name, found) for name, found in sorted(by_customer.items())}
+        self.now: int | None = None
+        self._steps = steps
+        self._on_time = on_time
+        self._standings = standings
+        self._services: dict[tuple[str | None, str], dict[str, AvailabilityEvent]] = {}  # by id
+        self._service_days: dict[tuple[str | None, str, int], list[AvailabilityEvent]] = {}
+        self._alerts = AlertBook()
+        self._decisions: list[Decision] = []
+        self._changed: dict[FactKey, None] = {}  # records to write, in the order of their first change
+        self._dirty: dict[int, Subject] = {}  # by identity, in the order of their first change
+        self._timers: list[tuple[int, int, Subject]] = []
+        self._armed = 0  # timers ever set: breaks ties in the order of setting
+        self._said: dict[
+            int, tuple[int, Standing]
+        ] = {}  # the last standing written, by identity of the watch
+        self._swept_at: int | None = None
+        for customer in self.customers.values():
+            for watch in customer.watches():
+                self._soil(watch)
+
+    # Facts ----------------------------------------------------------------------------------------------------------
+
+    def restore(self, key: FactKey, facts: Facts | None) -> None:
+        """Take back a record that an earlier monitor wrote (None: it was deleted); only before the first `advance`.
+
+        Records of a later key replace earlier ones; a key must be restored at most once.
+        """
+        if facts is None:
+            return
+        for ticket_event in facts.tickets or ():
+            self._take_ticket(ticket_event)
+        for service_event in facts.services or ():
+            self._take_availability(service_event)
+        for exclusion_event in facts.exclusions or ():
+            self._take_exclusion(exclusion_event)
+        if facts.alert is not None:
+            self._alerts.restore(key.subject, facts.alert)
+        if facts.statement is not None:
+            watch = self._watch_of(facts.statement)
+            if watch is not None:
+                watch.settlement.restore(facts.statement)
+
+    def start(self, now: int) -> None:
+        """Everything is restored: derive all verdicts as of `now`; what fires or is settled is not said again."""
+        for customer in self.customers.values():
+            for ticket in customer.tickets.values():
+                self._soil(ticket)
+            for watch in customer.watches():
+                watch.settlement.restored()
+        for subject in self._alerts.subjects():
+            kind, customer_id, *rest = subject
+            if kind == "ticket" and customer_id in self.customers:
+                self._soil(self.customers[customer_id].ticket(rest[0]))
+        self._changed.clear()
+        self.now = now
+
+    def apply(self, event: Event) -> Taken:
+        """Take a fact. What follows from it is decided by the next `advance`."""
+        match event:
+            case TicketEvent():
+                return self._take_ticket(event)
+            case AvailabilityEvent():
+                return self._take_availability(event)
+            case ExclusionEvent():
+                return self._take_exclusion(event)
+            case RequestsEvent():
+                return Taken.UNMATCHED  # no objective over requests can be agreed yet
+            case _:
+                assert_never(event)
+
+    def _take_ticket(self, event: TicketEvent) -> Taken:
+        customer = self.customers.get(event.customer)
+        if customer is None or not customer.ticket_watches:
+            return Taken.UNMATCHED
+        ticket = customer.ticket(event.ticket)
+        known = ticket.history.find(event)
+        if known is not None:
+            return _repeated(known, event)
+        ticket.add(event)
+        self._soil(ticket)
+        self._changed[FactKey(FactKind.TICKET, customer.id, event.ticket)] = None
+        return Taken.ACCEPTED if ticket.history.events[-1] is event else Taken.LATE
+
+    def _take_availability(self, event: AvailabilityEvent) -> Taken:
+        if event.customer is None:
+            concerned = [
+                customer for customer in self.customers.values() if event.service in customer.services
+            ]
+        else:
+            customer = self.customers.get(event.customer)
+            concerned = [customer] if customer is not None and event.service in customer.services else []
+        if not concerned:
+            return Taken.UNMATCHED
+        subject = (event.customer, event.service)
+        events = self._services.setdefault(subject, {})
+        known = events.get(event.id)
+        if known is not None:
+            return _repeated(known, event)
+        events[event.id] = event
+        day = event.time // DAY
+        insort(self._service_days.setdefault((*subject, day), []), event, key=order_key)
+        self._changed[FactKey(FactKind.SERVICE_DAY, event.customer, event.service, day)] = None
+        late = False
+        for customer in concerned:
+            timeline = customer.timeline(event.service)
+            since = timeline.unsettled_since(event.time)
+            if not timeline.add(event):
+                timeline.rewind()
+            late = late or timeline.events[-1] is not event
+            for watch in customer.availability_watches:
+                if watch.objective.service == event.service:
+                    watch.settlement.unsettle(since)
+                    self._soil(watch)
+        return Taken.LATE if late else Taken.ACCEPTED
+
+    def _take_exclusion(self, event: ExclusionEvent) -> Taken:
+        customer = self.customers.get(event.customer)
+        if customer is None or not customer.availability_watches:
+            return Taken.UNMATCHED
+        events = customer.exclusions.get(event.exclusion, [])
+        known = next((one for one in events if one.id == event.id), None)
+        if known is not None:
+            return _repeated(known, event)
+        customer.add_exclusion(event)
+        self._changed[FactKey(FactKind.EXCLUSION, customer.id, event.exclusion)] = None
+        since = min(
+            (one.start for one in customer.exclusions[event.exclusion] if one.start is not None),
+            default=event.time,
+        )
+        for watch in customer.availability_watches:
+            watch.settlement.unsettle(since)
+            self._soil(watch)
+        return Taken.ACCEPTED if customer.exclusions[event.exclusion][-1] is event else Taken.LATE
+
+    def _watch_of(self, statement: Statement) -> Watch | None:
+        customer = self.customers.get(statement.customer)
+        if customer is None:
+            return None
+        for watch in customer.watches():
+            agreement = watch.agreement
+            here = agreement.name == statement.agreement and watch.objective.name == statement.objective
+            if here and agreement.start < statement.end <= agreement.end:
+                return watch
+        return None
+
+    # Time -----------------------------------------------------------------------------------------------------------
+
+    def advance(self, now: int) -> None:
+        """The clock shows `now`, not before what it showed: judge what changed, and what came due."""
+        if self.now is not None and now < self.now:
+            raise ValueError(f"the clock went back from {self.now} to {now}")
+        if self._steps:
+            self._pass_timers(2 * now - 1)
+            self.now = now
+            self._judge(now, 2 * now - 1, now)
+        else:
+            self._collect_timers(2 * now)
+            self.now = now
+            self._judge(now, 2 * now, now - self._on_time)
+        if self._standings:
+            self._say_standings(now)
+
+    def finish(self) -> None:
+        """The input has ended (replay): what is due exactly now waits no longer."""
+        if self.now is not None:
+            self._pass_timers(2 * self.now + 1)
+
+    def wake_at(self) -> int | None:
+        """The next instant (microseconds) at which something is due although no event comes."""
+        while self._timers and self._timers[0][2].armed != self._timers[0][0]:
+            heapq.heappop(self._timers)  # armed anew since
+        return None if not self._timers else (self._timers[0][0] + 1) // 2
+
+    def _pass_timers(self, until: int) -> None:
+        """Visit every key up to `until`, each with all that is due at it."""
+        while self.wake_at() is not None and self._timers[0][0] <= until:
+            key = self._timers[0][0]
+            self._collect_timers(key)
+            self.now = (key + 1) // 2
+            self._judge(self.now, key, key // 2)
+
+    def _collect_timers(self, until: int) -> None:
+        while self.wake_at() is not None and self._timers[0][0] <= until:
+            subject = heapq.heappop(self._timers)[2]
+            subject.armed = None
+            self._soil(subject)
+
+    def _arm(self, subject: Subject, key: int | None) -> None:
+        if key is not None and key != subject.armed:
+            self._armed += 1
+            heapq.heappush(self._timers, (key, self._armed, subject))
+        subject.armed = key
+
+    def _soil(self, subject: Subject) -> None:
+        self._dirty[id(subject)] = subject
+
+    # Verdicts -------------------------------------------------------------------------------------------------------
+
+    def _judge(self, now: int, key: int, on_time: int) -> None:
+        """Judge everything that changed, as of `now`; statements due by `key` are given."""
+        when = Instant(now, on_time, self._steps)
+        watches: dict[int, Watch] = {}
+        dirty = self._dirty
+        while dirty:
+            self._dirty = {}
+            for identity, subject in dirty.items():
+                if isinstance(subject, Ticket):
+                    self._judge_ticket(subject, when, watches)
+                else:
+                    watches[identity] = subject
+                    self._meet_period_end(subject, now)
+            dirty = self._dirty
+        for watch in watches.values():
+            self._judge_watch(watch, when, key)
+
+    def _meet_period_end(self, watch: Watch, now: int) -> None:
+        """When a period of tickets has ended, those pending then are counted as pending of it."""
+        span = watch.settlement.next_span()
+        if isinstance(watch, TicketWatch) and span is not None and span[1] <= now:
+            for ticket in self.customers[watch.agreement.customer].pending.values():
+                self._soil(ticket)
+
+    def _judge_ticket(self, ticket: Ticket, when: Instant, watches: dict[int, Watch]) -> None:
+        customer = self.customers[ticket.customer]
+        ticket.read(when.now)
+        changed = customer.tell_tally(ticket, when.now)
+        if changed:
+            for watch in customer.ticket_watches:
+                since = changed.get((watch.agreement.name, watch.objective.name))
+                if since is not None:
+                    watch.settlement.unsettle(since)
+                    watches[id(watch)] = watch
+        wanted = [
+            one
+            for one in (
+                wanted_alert(identity, clock, view, when.now)
+                for identity, clock, view in ticket.views(when.now)
+            )
+            if one is not None
+        ]
+        self._settle_alerts(
+            customer.id,
+            ticket.subject,
+            wanted,
+            lambda memory, firing: ending_of(ticket, memory, firing, wanted, when.now),
+            when,
+        )
+        self._arm(ticket, ticket.wake_at(when.now))
+
+    def _judge_watch(self, watch: Watch, when: Instant, key: int) -> None:
+        state: Callable[[tuple[int, int]], Statement]
+        if isinstance(watch, AvailabilityWatch):
+            state = lambda span: watch.statement(span, when.now)  # noqa: E731 - one of two ways to state
+        else:
+            state = watch.statement
+        if isinstance(watch, AvailabilityWatch):
+            self._tell_timeline(watch, when.now)
+        judgement = watch.judge(when.now)
+        self._settle_alerts(
+            watch.agreement.customer,
+            watch.subject,
+            judgement.wanted,
+            lambda memory, firing: watch.ending_of(memory, firing, judgement.wanted, when.now),
+            when,
+        )
+        due_before = watch.settlement.due_at()
+        for statement in watch.settlement.issue(key // 2, state):
+            subject = f"{statement.agreement}/{statement.objective}/{statement.start}/{statement.end}"
+            self._decide(
+                FactsChanged(
+                    FactKey(FactKind.STATEMENT, statement.customer, subject), Facts(statement=statement)
+                ),
+                StatementIssued(statement),
+            )
+        if watch.settlement.due_at() != due_before:  # the next period's turn
+            judgement = watch.judge(when.now)
+            self._settle_alerts(
+                watch.agreement.customer,
+                watch.subject,
+                judgement.wanted,
+                lambda memory, firing: watch.ending_of(memory, firing, judgement.wanted, when.now),
+                when,
+            )
+        self._arm(watch, judgement.wake_at)
+        self._say_standing(watch, when.now)
+
+    @staticmethod
+    def _tell_timeline(watch: AvailabilityWatch, now: int) -> None:
+        """What only time has changed about the past: heartbeats missed by now, an outage that has lasted long enough."""
+        since = watch.changed_since(now)
+        if since is not None:
+            watch.settlement.unsettle(since)
+
+    def _settle_alerts(
+        self,
+        customer: str,
+        subject: tuple[str, ...],
+        wanted: Sequence[Wanted],
+        ending: Callable[[AlertMemory, AlertTransition], Ending],
+        when: Instant,
+    ) -> None:
+        for id_, memory, transition in self._alerts.settle(customer, subject, wanted, ending, when):
+            self._decide(
+                FactsChanged(FactKey(FactKind.ALERT, customer, id_), Facts(alert=memory)),
+                AlertChanged(transition),
+            )
+
+    def _decide(self, *decisions: Decision) -> None:
+        self._decisions += decisions
+
+    # Standings ------------------------------------------------------------------------------------------------------
+
+    def _say_standing(self, watch: Watch, now: int) -> None:
+        """Write the standing if what matters of it changed, or if a minute has passed since it was written."""
+        if not self._standings:
+            return
+        standing = watch.standing(now)
+        if standing is None:
+            return
+        said_at, said = self._said.get(id(watch), (None, None))
+        if (
+            said is None
+            or said_at is None
+            or _matters(standing) != _matters(said)
+            or now - said_at >= STANDING_EVERY
+        ):
+            self._said[id(watch)] = (now, standing)
+            self._decide(StandingChanged(standing))
+
+    def _say_standings(self, now: int) -> None:
+        if self._swept_at is not None and now - self._swept_at < STANDING_EVERY:
+            return
+        self._swept_at = now
+        for watch in self._watches():
+            self._say_standing(watch, now)
+
+    def _watches(self) -> Iterator[Watch]:
+        for customer in self.customers.values():
+            yield from customer.watches()
+
+    # What is asked of it --------------------------------------------------------------------------------------------
+
+    def drain(self) -> list[Decision]:
+        """What was decided since the last call: changed records first, then the rest in the order of deciding."""
+        records = [FactsChanged(key, self._facts(key)) for key in self._changed]
+        decided = [*records, *self._decisions]
+        self._changed = {}
+        self._decisions = []
+        return decided
+
+    def _facts(self, key: FactKey) -> Facts | None:
+        if key.kind is FactKind.SERVICE_DAY:
+            return Facts(services=tuple(self._service_days[key.customer, key.subject, key.day]))
+        customer = self.customers[key.customer or ""]
+        if key.kind is FactKind.TICKET:
+            return Facts(tickets=tuple(customer.tickets[key.subject].history.events))
+        return Facts(exclusions=tuple(customer.exclusions[key.subject]))
+
+    def clocks(self) -> Iterator[ClockRecord]:
+        """Every clock as of now, in the order customer, agreement, objective, ticket, measure, cycle."""
+        now = self._clock()
+        found = [
+            view.record
+            for customer in self.customers.values()
+            for ticket in customer.tickets.values()
+            for _, _, view in ticket.views(now)
+        ]
+        found.sort(key=lambda r: (r.customer, r.agreement, r.objective, r.ticket, r.measure.value, r.cycle))
+        yield from found
+
+    def standings(self) -> Iterator[Standing]:
+        """Every objective in effect as of now, in the order customer, agreement, objective."""
+        now = self._clock()
+        found = [standing for watch in self._watches() if (standing := watch.standing(now)) is not None]
+        yield from sorted(found, key=lambda s: (s.customer, s.agreement, s.objective))
+
+    def statements(self) -> Iterator[Statement]:
+        """The newest revision of every statement given, in the order customer, agreement, objective, period."""
+        found = [statement for watch in self._watches() for statement in watch.settlement.settled.values()]
+        yield from sorted(found, key=lambda s: (s.customer, s.agreement, s.objective, s.start, s.end))
+
+    def watches(self) -> Iterable[Watch]:
+        """Every watched objective, for pages and metrics."""
+        return self._watches()
+
+    def firing(self) -> Iterator[AlertTransition]:
+        """The alerts that fire, each as it was announced."""
+        return self._alerts.firing()
+
+    def opening_unknown(self) -> int:
+        """Tickets without clocks because nobody saw them open."""
+        return sum(
+            ticket.history.opening_unknown for c in self.customers.values() for ticket in c.tickets.values()
+        )
+
+    def _clock(self) -> int:
+        if self.now is None:
+            raise ValueError("the clock has not been set: call advance first")
+        return self.now
+
+
+def _repeated(known: Event, event: Event) -> Taken:
+    return Taken.DUPLICATE if known == event else Taken.CONFLICTING_DUPLICATE
+
+
+def _matters(standing: Standing) -> tuple[object, ...]:
+    return standing.standing, standing.tickets, standing.period, standing.exhausted_at

@@ -1,0 +1,333 @@
+"""One clock: how long one measure of one ticket has taken, against which promise, and what it came to.
+
+The rules, in the order in which they bite at a moment (an instant at which fields, replies or terms change):
+
+1. Time up to the moment is counted by the terms before it: opening hours of the governing objective's calendar add to
+   `elapsed`, or to `paused` while its pause condition holds. Missed is `elapsed > target` at some instant while the clock
+   ran; the breach is the greatest lower bound of those instants, so a target used up exactly at closing time is breached
+   only when the next opening begins.
+2. A stop at the moment is judged by the terms just before it; only a cycle that starts and stops at one instant is judged
+   by the terms after its changes.
+3. Otherwise another objective may take over. It carries the elapsed time, and if that exceeds its target already, the
+   cycle is breached at this instant.
+4. Once missed, a cycle is frozen to the objective of its breach and runs on by those terms until it stops.
+
+While nothing governs, the clock neither runs nor is judged. Cancelled suspends the cycle as void; an active ticket undoes
+that. A clock is a fold over moments and knows no present: what is true at `now` is asked of `view`, which changes nothing.
+"""
+
+import enum
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from slamon.domain.agreement import Measure, Share, Step, StopOn, TicketObjective
+from slamon.domain.decisions import ClockOutcome, ClockRecord, ClockState
+from slamon.domain.events import Reply, TicketStatus
+from slamon.domain.terms import ACTIVE, DONE, Fields, Terms
+
+
+class Phase(enum.Enum):
+    RUNNING = enum.auto()  # started and not stopped; paused and ungoverned time included
+    DONE = enum.auto()  # stopped by what its measure waits for
+    CANCELLED = enum.auto()  # suspended: void, unless missed before
+    ENDED = enum.auto()  # cancelled, and answered meanwhile: void for good
+
+
+class Stretch(NamedTuple):
+    """Time in which the clock ran under its present objective: `elapsed` was `before` at `start`."""
+
+    start: int
+    before: int
+    end: int
+
+
+class Mark(NamedTuple):
+    """The cycle was pending under `objective` when a judged period of it ended."""
+
+    objective: str
+    end: int
+
+
+class View(NamedTuple):
+    """A clock at an instant; `reached` answers when a given elapsed time was reached under the present terms."""
+
+    record: ClockRecord
+    objective: TicketObjective
+    marks: tuple[Mark, ...]
+    resumed_at: int  # since when the clock has run without a break, if it runs
+    governed: bool
+
+
+def step_threshold(step: Step, target: int) -> int:
+    """The elapsed time (microseconds) at which a warn step is reached; not positive: never announced."""
+    if isinstance(step, Share):
+        return -(
+            -step.of.numerator * target // step.of.denominator
+        )  # the first whole microsecond at or past the share
+    return target - step.left
+
+
+def stops(measure: Measure, status: TicketStatus, objective: TicketObjective | None) -> bool:
+    """Whether a ticket of this status has what the measure waits for. Nothing governs: a resolution is one."""
+    if measure is Measure.RESOLUTION and objective is not None and objective.stop_on is StopOn.CLOSED:
+        return status is TicketStatus.CLOSED
+    return status in DONE
+
+
+class Clock:
+    """The fold. `moment` must be called at the start of the cycle and then in order of time."""
+
+    __slots__ = (
+        "anchor", "breached_at", "cycle", "elapsed", "governing", "marks", "measure", "objective", "paused",
+        "pausing_since", "phase", "shadow", "shadow_marks", "start", "started_at", "stop_event", "stopped_at", "stretches",
+        "terms", "ticket", "took_over_at", "took_over_elapsed", "void_stop", "was_active",
+    )  # fmt: skip
+
+    def __init__(self, terms: Terms, ticket: str, measure: Measure, cycle: int, start: int) -> None:
+        self.terms = terms
+        self.ticket = ticket
+        self.measure = measure
+        self.cycle = cycle
+        self.start = start
+        self.anchor = start  # counted up to here
+        self.phase = Phase.RUNNING
+        self.governing: TicketObjective | None = None
+        self.shadow: TicketObjective | None = (
+            None  # what the fields of the last moment matched, running or not
+        )
+        self.objective: TicketObjective | None = None  # the last that governed; frozen by a breach
+        self.started_at = start
+        self.elapsed = 0
+        self.paused = 0
+        self.pausing_since: int | None = None
+        self.breached_at: int | None = None
+        self.stopped_at: int | None = None
+        self.stop_event: int | None = None
+        self.void_stop = False  # stopped while nothing governed
+        self.was_active = True
+        self.took_over_at = start
+        self.took_over_elapsed = 0
+        self.stretches: list[Stretch] = []
+        self.marks: list[Mark] = []
+        self.shadow_marks: list[Mark] = []  # of time stopped; they count if the stop is undone
+
+    def moment(self, t: int, fields: Fields, replies: Sequence[Reply] = ()) -> None:
+        """At `t` the ticket took these fields, then these replies happened."""
+        matched = self.terms.governing(self.measure, t, fields)
+        starts = t == self.start and self.objective is None and self.phase is Phase.RUNNING
+        before = matched if starts else self.shadow
+        self._count(t)
+        self.shadow = matched
+        answered = self.measure is not Measure.RESOLUTION and Reply.AGENT in replies
+        active = fields.status in ACTIVE
+        resumes = self._resumes(matched, active=active)
+        if resumes:
+            self._resume(t)
+        self.was_active = active
+        if self.phase is Phase.RUNNING:
+            frozen = self.breached_at is not None
+            terms = self.objective if frozen else matched
+            cancelled = fields.status is TicketStatus.CANCELLED
+            stopped = cancelled or answered or stops(self.measure, fields.status, terms)
+            if not frozen and (starts or not stopped or resumes):
+                self._take_over(t, before if stopped else matched)
+            if stopped:
+                self._stop(t, Phase.CANCELLED if cancelled else Phase.DONE)
+            else:
+                self._set_pause(t, fields)
+        if self.phase is Phase.CANCELLED and answered:
+            self.phase = Phase.ENDED
+
+    def _resumes(self, matched: TicketObjective | None, *, active: bool) -> bool:
+        if not active or self.was_active:
+            return False
+        if self.phase is Phase.CANCELLED:
+            return True
+        return self.phase is Phase.DONE and self.measure is Measure.RESOLUTION and matched is not None
+
+    def _resume(self, t: int) -> None:
+        """The stop is undone at `t`: the time since does not count."""
+        self.phase = Phase.RUNNING
+        self.anchor = t
+        self.stopped_at = self.stop_event = None
+        self.void_stop = False
+        self.pausing_since = None
+        self.marks += self.shadow_marks
+        self.shadow_marks = []
+
+    def _count(self, t: int) -> None:
+        """Count the time from `anchor` to `t` by the terms that held in it."""
+        anchor, self.anchor = self.anchor, t
+        if t <= anchor:
+            return
+        objective = self.objective
+        if self.phase is not Phase.RUNNING:
+            self._mark(self.shadow_marks, self.shadow, anchor, t)
+            return
+        if objective is None or (self.governing is None and self.breached_at is None):
+            return
+        if self.pausing_since is not None:
+            self.paused += objective.calendar.elapsed(anchor, t)
+        else:
+            self._run(objective, anchor, t)
+        if self.breached_at is None or self.breached_at > anchor:
+            until = t if self.breached_at is None else min(t, self.breached_at)
+            self._mark(self.marks, objective, anchor, until)
+
+    def _run(self, objective: TicketObjective, anchor: int, t: int) -> None:
+        opening_hours = objective.calendar.elapsed(anchor, t)
+        if self.breached_at is None and self.elapsed + opening_hours > objective.target:
+            self.breached_at = objective.calendar.overrun(anchor, objective.target - self.elapsed)
+        last = self.stretches[-1] if self.stretches else None
+        if last is not None and last.end == anchor:
+            self.stretches[-1] = Stretch(last.start, last.before, t)
+        else:
+            self.stretches.append(Stretch(anchor, self.elapsed, t))
+        self.elapsed += opening_hours
+
+    def _mark(self, marks: list[Mark], objective: TicketObjective | None, after: int, until: int) -> None:
+        if objective is not None:
+            marks += [Mark(objective.name, end) for end in self.terms.ends_within(objective, after, until)]
+
+    def _take_over(self, t: int, objective: TicketObjective | None) -> None:
+        if objective is self.governing:
+            return
+        self.governing = objective
+        if objective is None:
+            return
+        if self.objective is None:
+            self.started_at = t
+        self.objective = objective
+        self.took_over_at = t
+        self.took_over_elapsed = self.elapsed
+        self.stretches = []
+        if self.elapsed > objective.target:
+            self.breached_at = t
+
+    def _stop(self, t: int, phase: Phase) -> None:
+        self.phase = phase
+        self.stop_event = t
+        paused_from = self.pausing_since
+        self.stopped_at = t if paused_from is None else max(paused_from, self.started_at)
+        self.void_stop = phase is Phase.DONE and self.breached_at is None and self.governing is None
+
+    def _set_pause(self, t: int, fields: Fields) -> None:
+        objective = self.objective if self.breached_at is not None else self.governing
+        pauses = (
+            objective is not None
+            and fields.status is TicketStatus.WAITING
+            and fields.waiting_on in objective.pause_on
+        )
+        if not pauses:
+            self.pausing_since = None
+        elif self.pausing_since is None:
+            self.pausing_since = t
+
+    # What is true at an instant -------------------------------------------------------------------------------------
+
+    def reached(self, elapsed: int, now: int) -> int | None:
+        """The earliest instant before or at `now` at which `elapsed` was reached under the present objective."""
+        if elapsed <= self.took_over_elapsed:
+            return self.took_over_at
+        objective = self.objective
+        if objective is None:
+            return None
+        for index, stretch in enumerate(self.stretches):
+            after = self.stretches[index + 1].before if index + 1 < len(self.stretches) else self.elapsed
+            if elapsed <= after:
+                return objective.calendar.add(stretch.start, elapsed - stretch.before)
+        if self.runs():
+            at = objective.calendar.add(self.anchor, elapsed - self.elapsed)
+            return at if at <= now else None
+        return None
+
+    def runs(self) -> bool:
+        """Whether time counts, opening hours aside."""
+        return (
+            self.phase is Phase.RUNNING
+            and self.pausing_since is None
+            and (self.governing is not None or self.breached_at is not None)
+        )
+
+    def breach_at(self) -> int | None:
+        """When the cycle was or, if it runs on, will be breached."""
+        if self.breached_at is not None or not self.runs() or self.objective is None:
+            return self.breached_at
+        return self.objective.calendar.overrun(self.anchor, self.objective.target - self.elapsed)
+
+    def view(self, now: int) -> View | None:
+        """The clock at `now`, not before its last moment; None if nothing ever governed it."""
+        objective = self.objective
+        if objective is None:
+            return None
+        breached_at = self.breach_at()
+        if breached_at is not None and breached_at >= now and breached_at != self.breached_at:
+            breached_at = None  # elapsed equals the target at most: a stop now would be in time
+        elapsed, paused = self.elapsed, self.paused
+        marks = self.marks
+        governed = self.governing is not None or breached_at is not None
+        if self.phase is Phase.RUNNING and governed:
+            opening_hours = objective.calendar.elapsed(self.anchor, now)
+            if self.pausing_since is None:
+                elapsed += opening_hours
+            else:
+                paused += opening_hours
+            if self.breached_at is None:
+                marks = list(marks)
+                self._mark(
+                    marks, objective, self.anchor, now if breached_at is None else min(now, breached_at)
+                )
+        outcome = self._outcome(breached_at)
+        record = ClockRecord(
+            customer=self.terms.customer,
+            agreement=self.terms.name,
+            objective=objective.name,
+            measure=self.measure,
+            ticket=self.ticket,
+            cycle=self.cycle,
+            state=self._state(breached_at),
+            outcome=outcome,
+            started_at=self.started_at,
+            stopped_at=self.stopped_at,
+            due_at=self._due_at(objective, outcome, now),
+            target=objective.target,
+            elapsed=elapsed,
+            paused=paused,
+            breached_at=breached_at,
+            decided_at=breached_at if breached_at is not None else self.stop_event,
+        )
+        resumed_at = max(self.stretches[-1].start, self.took_over_at) if self._unbroken() else self.anchor
+        return View(record, objective, tuple(marks), resumed_at, governed)
+
+    def _unbroken(self) -> bool:
+        return bool(self.stretches) and self.stretches[-1].end == self.anchor
+
+    def _outcome(self, breached_at: int | None) -> ClockOutcome:
+        if breached_at is not None:
+            return ClockOutcome.MISSED
+        if self.phase is Phase.RUNNING:
+            return ClockOutcome.PENDING
+        if self.phase is Phase.DONE and not self.void_stop:
+            return ClockOutcome.MET
+        return ClockOutcome.VOID
+
+    def _state(self, breached_at: int | None) -> ClockState:
+        if self.phase is Phase.RUNNING:
+            idle = self.pausing_since is not None or (self.governing is None and breached_at is None)
+            return ClockState.PAUSED if idle else ClockState.RUNNING
+        if self.phase is Phase.DONE and not self.void_stop:
+            return ClockState.STOPPED
+        return ClockState.VOID if breached_at is None else ClockState.STOPPED
+
+    def _due_at(self, objective: TicketObjective, outcome: ClockOutcome, now: int) -> int | None:
+        """The earliest instant since the objective took over at which elapsed reaches the target, counting on."""
+        if outcome is ClockOutcome.VOID:
+            return None
+        reached = self.reached(objective.target, now)
+        if reached is not None:
+            pending_idle = outcome is ClockOutcome.PENDING and not self.runs()
+            return None if pending_idle else reached
+        if outcome is ClockOutcome.PENDING and not self.runs():
+            return None  # due only if it were resumed
+        since = self.anchor if self.stopped_at is None else self.stopped_at
+        return objective.calendar.add(since, objective.target - self.elapsed)

@@ -1,0 +1,493 @@
+"""One objective of one version of an agreement, watched: its statements, its standing, and its own alerts.
+
+A watch reads what its customer's facts come to (`CustomerFacts`); it keeps nothing that could not be derived from them
+again but the statements it issued.
+"""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from slamon.domain import announcements, attainment, availability
+from slamon.domain.agreement import Agreement, AlertName, AvailabilityObjective, Severity, TicketObjective
+from slamon.domain.alerts import Ending, Subject, Wanted, severity_of
+from slamon.domain.attainment import Tally
+from slamon.domain.availability import Measured
+from slamon.domain.decisions import (
+    AlertMemory,
+    AlertTransition,
+    Budget,
+    Outcome,
+    Ratios,
+    Reason,
+    Standing,
+    StandingState,
+    Statement,
+    TicketCounts,
+)
+from slamon.domain.error_budget import Burn, Exhaustion, burns, coverage_lost_since, exhaustion, outage_steps
+from slamon.domain.events import DAY, HOUR
+from slamon.domain.exclusions import Declared
+from slamon.domain.intervals import Span
+from slamon.domain.service_timeline import ServiceTimeline
+from slamon.domain.settlement import Settlement
+from slamon.domain.terms import period_to_date
+from slamon.domain.ticket_clock import View, step_threshold
+
+LOOK_AHEAD = 6 * HOUR  # burn-rate crossings are solved for so far ahead, then again
+LONGEST_BURN_WINDOW = 3 * DAY
+
+
+class Judgement(NamedTuple):
+    """What a watch says at an instant: alerts that are true, and when to ask again (half microseconds, see `monitor`)."""
+
+    wanted: list[Wanted]
+    wake_at: int | None
+
+
+class CustomerFacts(Protocol):
+    """What the watches of a customer read."""
+
+    def tally(self, agreement: str, objective: str) -> Tally: ...
+    def pending_views(self, now: int) -> Iterator[View]: ...
+    def timeline(self, service: str) -> ServiceTimeline: ...
+    def declared(self, now: int) -> tuple[Declared, ...]: ...
+    def next_exclusion(self, now: int) -> int | None: ...
+
+
+class TicketWatch:
+    """Attainment of a ticket objective."""
+
+    def __init__(self, agreement: Agreement, objective: TicketObjective, facts: CustomerFacts) -> None:
+        self.agreement = agreement
+        self.objective = objective
+        self.settlement = Settlement(agreement, objective)
+        self.subject: Subject = (
+            "objective",
+            agreement.customer,
+            agreement.name,
+            objective.name,
+            str(agreement.start),
+        )
+        self.armed: int | None = None
+        self._facts = facts
+        self._tally = facts.tally(agreement.name, objective.name)
+
+    def statement(self, span: Span) -> Statement:
+        counts = self._tally.counts(span)
+        return Statement(
+            customer=self.agreement.customer,
+            agreement=self.agreement.name,
+            objective=self.objective.name,
+            start=span[0],
+            end=span[1],
+            revision=1,
+            outcome=attainment.verdict(self.objective.attainment, counts.met, counts.missed),
+            target=self.objective.attainment.target.as_integer_ratio(),
+            ratios=_attained(counts),
+            tickets=counts,
+            seconds=None,
+        )
+
+    def judge(self, now: int) -> Judgement:
+        """`SlaBreached` stands from the end of a missed period until its statement is given."""
+        wanted: list[Wanted] = []
+        keys = []
+        due_at = self.settlement.due_at()
+        if due_at is not None:
+            keys.append(2 * due_at)
+            end = due_at - self.agreement.reporting.settle_after
+            if end > now:
+                keys.append(2 * end)
+            else:
+                wanted += self._missed(end, now)
+        if now < self.agreement.start:
+            keys.append(2 * self.agreement.start)
+        return Judgement(wanted, min(keys, default=None))
+
+    def _missed(self, end: int, now: int) -> Iterator[Wanted]:
+        span = self.settlement.next_span()
+        if span is None or now < end:
+            return
+        counts = self._tally.counts(span)
+        if attainment.verdict(self.objective.attainment, counts.met, counts.missed) is Outcome.MISSED:
+            yield Wanted(
+                AlertName.BREACHED,
+                severity_of(self.objective, AlertName.BREACHED, Severity.CRITICAL),
+                self.objective.name,
+                self.agreement.name,
+                _scope(span),
+                None,
+                end,
+                Reason.LIMIT_EXCEEDED,
+                lambda: announcements.attainment_missed(
+                    self.agreement, self.objective, span, counts.met, counts.missed
+                ),
+            )
+
+    def ending_of(
+        self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int
+    ) -> Ending:
+        del firing, wanted
+        due_at = self.settlement.due_at()
+        span = self.settlement.next_span()
+        if span is None or due_at is None or memory.scope != _scope(span):
+            return Ending(Reason.PERIOD_ENDED, now)
+        return Ending(Reason.AMENDED, now)
+
+    def standing(self, now: int) -> Standing | None:
+        """Judged as if the period ended now; at risk if it would be missed with every pending cycle that was warned of."""
+        if not self.agreement.start <= now < self.agreement.end:
+            return None
+        promise = self.objective.attainment
+        period = period_to_date(self.agreement, self.objective, now)
+        pending = warned = 0
+        first_step = min(
+            (step_threshold(step, self.objective.target) for step in self.objective.warn_at), default=None
+        )
+        for view in self._facts.pending_views(now):
+            record = view.record
+            if (
+                record.objective != self.objective.name
+                or record.agreement != self.agreement.name
+                or not view.governed
+            ):
+                continue
+            pending += 1
+            warned += first_step is not None and record.elapsed > first_step
+        counts = self._tally.counts(period, pending)
+        if counts.met + counts.missed + pending == 0:
+            state = StandingState.NOT_APPLICABLE
+        elif attainment.verdict(promise, counts.met, counts.missed) is Outcome.MISSED:
+            state = StandingState.BREACHED
+        elif warned and attainment.verdict(promise, counts.met, counts.missed + warned) is Outcome.MISSED:
+            state = StandingState.AT_RISK
+        else:
+            state = StandingState.ON_TRACK
+        return Standing(
+            customer=self.agreement.customer,
+            agreement=self.agreement.name,
+            objective=self.objective.name,
+            at=now,
+            period=period,
+            standing=state,
+            target=promise.target,
+            ratios=_attained(counts),
+            tickets=counts,
+            seconds=None,
+            misses_left=attainment.misses_left(promise, counts.met, counts.missed),
+            budget=None,
+            exhausted_at=None,
+        )
+
+    def burn_rates(self, now: int) -> dict[str, Fraction]:
+        """None: a ticket objective has no burn rates."""
+        del now
+        return {}
+
+
+def _attained(counts: TicketCounts) -> Ratios:
+    attained = availability.share(counts.met, counts.met + counts.missed)
+    return Ratios(attained, attained, attained, None)
+
+
+def _scope(span: Span) -> str:
+    return f"{announcements.instant(span[0])}/{announcements.instant(span[1])}"
+
+
+class AvailabilityWatch:
+    """The error budget of an availability objective."""
+
+    def __init__(self, agreement: Agreement, objective: AvailabilityObjective, facts: CustomerFacts) -> None:
+        self.agreement = agreement
+        self.objective = objective
+        self.settlement = Settlement(agreement, objective)
+        self.subject: Subject = (
+            "objective",
+            agreement.customer,
+            agreement.name,
+            objective.name,
+            str(agreement.start),
+        )
+        self.armed: int | None = None
+        self._facts = facts
+        self._timeline = facts.timeline(objective.service)
+        self._seen = (-1, False)
+        self._measured: tuple[object, Measured] | None = None  # the last one, with what it was made from
+
+    def statement(self, span: Span, now: int) -> Statement:
+        self._timeline.read(now)
+        measured = availability.measure(
+            self.agreement, self.objective, self._timeline, self._facts.declared(now), span, now
+        )
+        counts = availability.seconds(measured, span)
+        return Statement(
+            customer=self.agreement.customer,
+            agreement=self.agreement.name,
+            objective=self.objective.name,
+            start=span[0],
+            end=span[1],
+            revision=1,
+            outcome=availability.verdict(self.objective, counts),
+            target=self.objective.target.as_integer_ratio(),
+            ratios=availability.ratios(counts),
+            tickets=None,
+            seconds=counts,
+        )
+
+    def changed_since(self, now: int) -> int | None:
+        """Since when time alone has changed what is known of the past, after the last asking; None: it has not."""
+        self._timeline.read(now)
+        outage = availability.running_outage(self.objective, self._timeline, now)
+        seen, self._seen = self._seen, (self._timeline.version, outage is not None and outage.counts)
+        if seen == self._seen:
+            return None
+        return self._timeline.unsettled_since(now + 1) if seen[0] == self._seen[0] else self._timeline.changes[-1].time
+
+    def _range(self, now: int) -> Span:
+        """What has to be measured to speak about `now`; the same for a while, so that it is seldom made anew."""
+        rolling = self.objective.window.rolling
+        if rolling is None:
+            start, end = period_to_date(self.agreement, self.objective, now)
+            return start - LONGEST_BURN_WINDOW, end
+        day = now - now % DAY
+        return day - rolling - LONGEST_BURN_WINDOW, day + DAY + rolling
+
+    def measured(self, now: int) -> Measured:
+        self._timeline.read(now)
+        outage = availability.running_outage(self.objective, self._timeline, now)
+        span = self._range(now)
+        declared = self._facts.declared(now)
+        made_from = (self._timeline.version, declared, span, outage)
+        if self._measured is None or self._measured[0] != made_from:
+            self._measured = (
+                made_from,
+                availability.measure(self.agreement, self.objective, self._timeline, declared, span, now),
+            )
+        return self._measured[1]
+
+    def judge(self, now: int) -> Judgement:
+        keys = [
+            2 * at
+            for at in (self.settlement.due_at(), self._timeline.next_unread())
+            if at is not None and at > now
+        ]
+        if now < self.agreement.start:
+            return Judgement([], min([*keys, 2 * self.agreement.start]))
+        wanted = list(self._over(now))
+        if now >= self.agreement.end:
+            return Judgement(wanted, min(keys, default=None))
+        measured = self.measured(now)
+        period = period_to_date(self.agreement, self.objective, now)
+        until = min(
+            measured.end if self.objective.window.rolling is None else now - now % DAY + DAY,
+            self.agreement.end,
+        )
+        keys.append(2 * until)
+        limit = self._timeline.heartbeat_limit()
+        if limit is not None and limit >= now:
+            keys.append(2 * limit + 1)
+        spent = exhaustion(self.agreement, self.objective, measured, period, now)
+        found = burns(self.agreement, self.objective, measured, period, now, min(until, now + LOOK_AHEAD))
+        if any(
+            burn.since is not None or burn.frozen_since is not None or burn.next_change is not None
+            for burn in found
+        ) or (measured.outage is not None):
+            keys.append(2 * (now + LOOK_AHEAD))
+        keys += [2 * burn.next_change for burn in found if burn.next_change is not None]
+        keys += self._outage_keys(measured, spent, now)
+        wanted += self._breached(spent, period, now)
+        wanted += self._outage_alert(measured, spent, now)
+        wanted += self._burn_alerts(found, now)
+        return Judgement(wanted, min((key for key in keys if key > 2 * now), default=None))
+
+    def _outage_keys(self, measured: Measured, spent: Exhaustion, now: int) -> Iterator[int]:
+        outage = measured.outage
+        if outage is not None and not outage.counts:
+            yield 2 * (outage.since + self.objective.minimum_outage)
+        if spent.at is not None and spent.at >= now:
+            yield 2 * spent.at + 1
+        if spent.until is not None:
+            yield 2 * spent.until
+        yield from (
+            2 * step.at + 1 for step in outage_steps(self.objective, measured, spent) if step.at >= now
+        )
+
+    def _severity(self, name: AlertName, default: Severity) -> Severity:
+        return severity_of(self.objective, name, default)
+
+    def _period_scope(self, period: Span) -> str:
+        return (
+            _scope(period)
+            if self.objective.window.rolling is None
+            else _scope((self.agreement.start, self.agreement.end))
+        )
+
+    def _breached(
+        self, spent: Exhaustion, period: Span, now: int, over: Ending | None = None
+    ) -> Iterator[Wanted]:
+        if spent.exceeded:
+            yield Wanted(
+                AlertName.BREACHED,
+                self._severity(AlertName.BREACHED, Severity.CRITICAL),
+                self.objective.name,
+                self.agreement.name,
+                self._period_scope(period),
+                None,
+                now if spent.at is None else min(spent.at, now),
+                Reason.LIMIT_EXCEEDED,
+                lambda: announcements.period_breached(self.agreement, self.objective, spent, period, now),
+                over=over,
+            )
+
+    def _over(self, now: int) -> Iterator[Wanted]:
+        """The breach of the period that ended and has no statement yet: told, if it was not told while it lasted."""
+        span = self.settlement.next_span()
+        if self.objective.window.rolling is not None or span is None or now < span[1]:
+            return
+        self._timeline.read(now)
+        measured = availability.measure(
+            self.agreement, self.objective, self._timeline, self._facts.declared(now), span, now
+        )
+        spent = exhaustion(self.agreement, self.objective, measured, span, now)
+        yield from self._breached(spent, span, now, Ending(Reason.PERIOD_ENDED, span[1]))
+
+    def _outage_alert(self, measured: Measured, spent: Exhaustion, now: int) -> Iterator[Wanted]:
+        outage, due = measured.outage, spent.at
+        steps = outage_steps(self.objective, measured, spent)
+        passed = [step for step in steps if step.at < now]
+        if outage is None or due is None or not passed:
+            return
+        step = passed[-1]
+        default = Severity.CRITICAL if step is steps[-1] else Severity.WARNING
+        left = measured.countable.between(now, due)
+        period = period_to_date(self.agreement, self.objective, now)
+        yield Wanted(
+            AlertName.OUTAGE_BUDGET,
+            self._severity(AlertName.OUTAGE_BUDGET, default),
+            self.objective.name,
+            self.agreement.name,
+            self._period_scope(period),
+            step.step.text,
+            step.at,
+            Reason.STEP_REACHED,
+            lambda: announcements.outage_budget(
+                self.agreement, self.objective, spent, left, outage.since, now
+            ),
+        )
+
+    def _burn_alerts(self, found: Sequence[Burn], now: int) -> Iterator[Wanted]:
+        period = period_to_date(self.agreement, self.objective, now)
+        for burn in found:
+            if burn.since is not None:
+                yield Wanted(
+                    AlertName.BUDGET_BURN,
+                    self._severity(AlertName.BUDGET_BURN, burn.pair.severity),
+                    self.objective.name,
+                    self.agreement.name,
+                    self._period_scope(period),
+                    burn.pair.step,
+                    burn.since,
+                    Reason.LIMIT_EXCEEDED,
+                    partial(announcements.budget_burn, self.agreement, self.objective, burn),
+                )
+        since = coverage_lost_since(found)
+        if since is not None:
+            yield Wanted(
+                AlertName.MEASUREMENT_LOST,
+                self._severity(AlertName.MEASUREMENT_LOST, Severity.WARNING),
+                self.objective.name,
+                self.agreement.name,
+                self._period_scope(period),
+                None,
+                since,
+                Reason.LIMIT_EXCEEDED,
+                lambda: announcements.measurement_lost(self.agreement, self.objective, since),
+            )
+
+    def ending_of(
+        self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int
+    ) -> Ending:
+        """Why an alert of this objective that fires should not."""
+        if now >= self.agreement.end:
+            return Ending(Reason.PERIOD_ENDED, self.agreement.end)
+        period = period_to_date(self.agreement, self.objective, now)
+        if memory.scope != self._period_scope(period):
+            return Ending(Reason.PERIOD_ENDED, period[0])
+        name = firing.labels["alertname"]
+        if name == AlertName.OUTAGE_BUDGET.value:
+            return self._outage_ending(firing, wanted, now)
+        if name == AlertName.BREACHED.value and self.objective.window.rolling is None:
+            return Ending(Reason.AMENDED, now)
+        return Ending(Reason.RECOVERED, now)
+
+    def _outage_ending(self, firing: AlertTransition, wanted: Sequence[Wanted], now: int) -> Ending:
+        breach = next((one for one in wanted if one.name is AlertName.BREACHED and one.over is None), None)
+        if breach is not None:
+            return Ending(Reason.BREACHED, breach.at)
+        newer = next((one for one in wanted if one.name is AlertName.OUTAGE_BUDGET), None)
+        if newer is not None:
+            return (
+                Ending(Reason.SUPERSEDED, newer.at) if newer.at >= firing.at else Ending(Reason.AMENDED, now)
+            )
+        measured = self.measured(now)
+        if measured.outage is not None:
+            return Ending(Reason.AMENDED, now)
+        down = self._timeline.spans_of(availability.DOWN[self.objective.degraded_counts_as], firing.at, now)
+        held = bool(down) and down[0][0] <= firing.at < down[0][1]
+        return Ending(Reason.RECOVERED, down[0][1]) if held else Ending(Reason.AMENDED, now)
+
+    def standing(self, now: int) -> Standing | None:
+        """Worst news first, but never a guess."""
+        if not self.agreement.start <= now < self.agreement.end:
+            return None
+        measured = self.measured(now)
+        period = period_to_date(self.agreement, self.objective, now)
+        to_date = (period[0], min(now, period[1]))
+        counts = availability.seconds(measured, to_date)
+        ratios = availability.ratios(counts)
+        spent = exhaustion(self.agreement, self.objective, measured, period, now)
+        return Standing(
+            customer=self.agreement.customer,
+            agreement=self.agreement.name,
+            objective=self.objective.name,
+            at=now,
+            period=period,
+            standing=self._state(measured, spent, counts.applicable, ratios, period, now),
+            target=self.objective.target,
+            ratios=ratios,
+            tickets=None,
+            seconds=counts,
+            misses_left=None,
+            budget=Budget(spent.whole, spent.whole - spent.consumed),
+            exhausted_at=spent.at if spent.exceeded or measured.outage is not None else None,
+        )
+
+    def _state(
+        self, measured: Measured, spent: Exhaustion, applicable: int, ratios: Ratios, period: Span, now: int
+    ) -> StandingState:
+        if spent.exceeded:
+            return StandingState.BREACHED
+        if applicable == 0:
+            return StandingState.NOT_APPLICABLE
+        coverage, worst = Fraction(*(ratios.coverage or (0, 1))), Fraction(*(ratios.worst_case or (0, 1)))
+        if coverage < self.objective.alerts.coverage_below and worst < self.objective.target:
+            return StandingState.UNDETERMINED
+        if measured.outage is not None and measured.outage.counts:
+            return StandingState.AT_RISK
+        found = burns(self.agreement, self.objective, measured, period, now, now)
+        return (
+            StandingState.AT_RISK if any(burn.since is not None for burn in found) else StandingState.ON_TRACK
+        )
+
+    def burn_rates(self, now: int) -> dict[str, Fraction]:
+        """The burn rate over each long window, by the pair's name; those without known time are left out."""
+        if not self.agreement.start <= now < self.agreement.end:
+            return {}
+        period = period_to_date(self.agreement, self.objective, now)
+        found = burns(self.agreement, self.objective, self.measured(now), period, now, now)
+        return {burn.pair.step: burn.rate for burn in found if burn.rate is not None}
+
+
+Watch = TicketWatch | AvailabilityWatch

@@ -1,0 +1,1 @@
+"""State that survives anything: the only package that imports aiokafka."""

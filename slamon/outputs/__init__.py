@@ -1,0 +1,1 @@
+"""What leaves the process: notifications, metrics, probes."""

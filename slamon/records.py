@@ -1,0 +1,209 @@
+"""What the monitor decides, as JSON: one object a line, the same bytes for the same decision.
+
+Members stand in the order of the interface. Instants are RFC 3339 in UTC with microseconds; seconds are exact to the
+microsecond and ratios rounded half-even to nine decimals, both as decimal numbers in shortest form that never went
+through a float; what does not apply is null. The keys sort the lines of a file.
+"""
+
+from fractions import Fraction
+
+import orjson
+
+from slamon.codec import format_instant, format_seconds
+from slamon.domain.decisions import (
+    AlertTransition,
+    Budget,
+    ClockRecord,
+    Ratios,
+    SecondCounts,
+    Standing,
+    Statement,
+    TicketCounts,
+    Transition,
+)
+
+_RATIO_DECIMALS = 9
+
+
+def clock_record(clock: ClockRecord) -> bytes:
+    return orjson.dumps(
+        {
+            "customer": clock.customer,
+            "agreement": clock.agreement,
+            "objective": clock.objective,
+            "measure": clock.measure,
+            "ticket": clock.ticket,
+            "cycle": clock.cycle,
+            "state": clock.state,
+            "outcome": clock.outcome,
+            "started_at": format_instant(clock.started_at),
+            "stopped_at": _instant(clock.stopped_at),
+            "due_at": _instant(clock.due_at),
+            "target_seconds": _seconds(clock.target),
+            "elapsed_seconds": _seconds(clock.elapsed),
+            "paused_seconds": _seconds(clock.paused),
+            "breached_at": _instant(clock.breached_at),
+            "decided_at": _instant(clock.decided_at),
+        }
+    )
+
+
+def standing_record(standing: Standing) -> bytes:
+    return orjson.dumps(
+        {
+            "customer": standing.customer,
+            "agreement": standing.agreement,
+            "objective": standing.objective,
+            "at": format_instant(standing.at),
+            "period": _period(*standing.period),
+            "standing": standing.standing,
+            "target_ratio": _ratio(standing.target),
+            **_ratios(standing.ratios),
+            "tickets": _tickets(standing.tickets),
+            "seconds": _second_counts(standing.seconds),
+            "requests": None,
+            "misses_left": standing.misses_left,
+            "budget": _budget(standing.budget),
+            "exhausted_at": _instant(standing.exhausted_at),
+        }
+    )
+
+
+def statement_record(statement: Statement) -> bytes:
+    return orjson.dumps(
+        {
+            "customer": statement.customer,
+            "agreement": statement.agreement,
+            "objective": statement.objective,
+            "period": _period(statement.start, statement.end),
+            "revision": statement.revision,
+            "outcome": statement.outcome,
+            "target_ratio": _ratio(Fraction(*statement.target)),
+            **_ratios(statement.ratios),
+            "tickets": _tickets(statement.tickets),
+            "seconds": _second_counts(statement.seconds),
+            "requests": None,
+            "credit": None,
+        }
+    )
+
+
+def alert_record(alert: AlertTransition, number: int | None) -> bytes:
+    """`number` counts the transitions of a partition without gaps; None in a replay."""
+    return orjson.dumps(
+        {
+            "id": alert.id,
+            "number": number,
+            "episode": alert.episode,
+            "transition": alert.transition,
+            "at": format_instant(alert.at),
+            "detected_at": format_instant(alert.detected_at),
+            "late": alert.late,
+            "reason": alert.reason,
+            "labels": alert.labels,
+            "annotations": alert.annotations,
+        }
+    )
+
+
+# ---------------------------------------------------------------------------------------------------- the order of lines
+
+
+def clock_key(clock: ClockRecord) -> tuple[str, str, str, str, str, int]:
+    return (
+        clock.customer,
+        clock.agreement,
+        clock.objective,
+        clock.ticket,
+        clock.measure.value,
+        clock.cycle,
+    )
+
+
+def standing_key(standing: Standing) -> tuple[str, str, str, int, int]:
+    return (
+        standing.customer,
+        standing.agreement,
+        standing.objective,
+        *standing.period,
+    )
+
+
+def statement_key(statement: Statement) -> tuple[str, str, str, int, int, int]:
+    return (
+        statement.customer,
+        statement.agreement,
+        statement.objective,
+        statement.start,
+        statement.end,
+        statement.revision,
+    )
+
+
+def alert_key(alert: AlertTransition) -> tuple[int, int, str, int, bool]:
+    """As announced: by the instant it was known, then the instant it is about; an episode fires before it resolves."""
+    return (
+        alert.detected_at,
+        alert.at,
+        alert.id,
+        alert.episode,
+        alert.transition is Transition.RESOLVED,
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------- values
+
+
+def _instant(at: int | None) -> str | None:
+    return None if at is None else format_instant(at)
+
+
+def _seconds(duration: int) -> orjson.Fragment:
+    return orjson.Fragment(format_seconds(duration))
+
+
+def _ratio(share: Fraction) -> orjson.Fragment:
+    """Fraction.__round__ is half-even and exact; the rest is moving the point."""
+    scaled = round(share * 10**_RATIO_DECIMALS)
+    whole, rest = divmod(abs(scaled), 10**_RATIO_DECIMALS)
+    text = f"{whole}.{rest:0{_RATIO_DECIMALS}}".rstrip("0").rstrip(".")
+    return orjson.Fragment(f"-{text}" if scaled < 0 else text)
+
+
+def _ratios(ratios: Ratios) -> dict[str, orjson.Fragment | None]:
+    shares = {
+        "attained_ratio": ratios.attained,
+        "best_case_ratio": ratios.best_case,
+        "worst_case_ratio": ratios.worst_case,
+        "coverage_ratio": ratios.coverage,
+    }
+    return {name: None if share is None else _ratio(Fraction(*share)) for name, share in shares.items()}
+
+
+def _period(start: int, end: int) -> dict[str, str]:
+    return {"from": format_instant(start), "to": format_instant(end)}
+
+
+def _tickets(counts: TicketCounts | None) -> dict[str, int] | None:
+    if counts is None:
+        return None
+    return {"met": counts.met, "missed": counts.missed, "pending": counts.pending}
+
+
+def _second_counts(counts: SecondCounts | None) -> dict[str, orjson.Fragment] | None:
+    if counts is None:
+        return None
+    return {
+        "applicable": _seconds(counts.applicable),
+        "known": _seconds(counts.known),
+        "down": _seconds(counts.down),
+        "unknown": _seconds(counts.unknown),
+        "excluded": _seconds(counts.excluded),
+    }
+
+
+def _budget(budget: Budget | None) -> dict[str, orjson.Fragment] | None:
+    """A share of a period need not be whole microseconds: half-even, like ratios."""
+    if budget is None:
+        return None
+    return {"seconds": _seconds(round(budget.whole)), "remaining_seconds": _seconds(round(budget.remaining))}
