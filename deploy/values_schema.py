@@ -26,13 +26,17 @@ SET_BY_THE_CHART = {
 def main(arguments: list[str]) -> int:
     """Write the file, or with --check say whether it is as it would be written (1: it is not)."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the file is out of date")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if the file is out of date"
+    )
     check: bool = parser.parse_args(arguments).check
     before = SCHEMA.read_text()
     after = updated(before)
     if check:
         if before != after:
-            print(f"{SCHEMA.name} is not what slamon's settings ask for: run `python deploy/values_schema.py`")
+            print(
+                f"{SCHEMA.name} is not what slamon's settings ask for: run `python deploy/values_schema.py`"
+            )
         return int(before != after)
     SCHEMA.write_text(after)
     return 0

@@ -232,6 +232,7 @@ class _Exclusion(_Wire, tag="exclusion", rename={"start": "from", "end": "to"}, 
 _AnyWire = _Ticket | _Availability | _Requests | _Exclusion
 _TYPES = ("ticket", "availability", "requests", "exclusion")
 _wire = msgspec.json.Decoder(_AnyWire)
+_syntax = msgspec.json.Decoder(msgspec.Raw)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -262,8 +263,6 @@ def decode(
         event = _BUILDERS[type(wire)](wire)
     except _Refused as refused:
         return Rejected(refused.reason, refused.detail)
-    except InstantError as error:
-        return Rejected(error.reason, str(error))
     except msgspec.ValidationError as error:
         return _why_not(text, str(error))
     except RecursionError:
@@ -280,17 +279,18 @@ def decode(
 def _why_not(text: bytes, complaint: str) -> Rejected:
     """The decoder stopped at the first thing that did not fit: look at the record as a whole for the reason."""
     try:
-        record = msgspec.json.decode(text)
+        _syntax.decode(text)
+        said = bytes(_members.decode(text).get("type", b"null"))
+        kind = msgspec.json.decode(said) if said.startswith(b'"') else None
     except RecursionError:
         return Rejected(RejectReason.NOT_JSON, "nested too deeply")
+    except msgspec.ValidationError:
+        return Rejected(RejectReason.NOT_AN_OBJECT, "an event is a JSON object")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Rejected(RejectReason.NOT_JSON, str(error))
-    if not isinstance(record, dict):
-        return Rejected(RejectReason.NOT_AN_OBJECT, "an event is a JSON object")
-    kind = record.get("type")
-    if kind is None:
+    if said == b"null":
         return Rejected(RejectReason.MISSING_MEMBER, "type is missing")
-    if not isinstance(kind, str):
+    if kind is None:
         return Rejected(RejectReason.WRONG_KIND, "type: expected a string")
     if kind not in _TYPES:
         return Rejected(RejectReason.UNKNOWN_TYPE, f"type: {_shown(kind)} is none of {', '.join(_TYPES)}")

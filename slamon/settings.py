@@ -7,12 +7,12 @@ Unknown keys are refused. What customers were promised is not here but in the ag
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
 )
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -190,6 +190,20 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment over the file, and nothing else."""
-        del dotenv_settings, file_secret_settings
-        return (init_settings, env_settings, YamlConfigSettingsSource(settings_cls))
+        """The environment over what the file says, and nothing else."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return (env_settings, init_settings)
+
+
+def read_settings(file: Path) -> Settings:
+    """The settings of a YAML file, with `SLAMON_…` variables over it; paths in it are relative to its folder.
+
+    Raises pydantic.ValidationError, yaml.YAMLError, OSError, ValueError if the file is no mapping.
+    """
+    said = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if said is not None and not isinstance(said, dict):
+        raise ValueError("a mapping of settings is wanted, such as `kafka: {bootstrap_servers: ...}`")
+    settings = Settings(**(said or {}))
+    return settings.model_copy(
+        update={"agreements": tuple(file.parent / path for path in settings.agreements)}
+    )

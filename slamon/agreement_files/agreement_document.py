@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from slamon.agreement_files.calendar_document import zone
 from slamon.agreement_files.findings import Report, quoted
+from slamon.agreement_files.frame import UNITS, Frame
 from slamon.agreement_files.notations import (
     above_zero,
     day,
@@ -15,7 +16,7 @@ from slamon.agreement_files.notations import (
     word,
     yes_or_no,
 )
-from slamon.agreement_files.objectives import UNITS, Frame, read_objective
+from slamon.agreement_files.objectives import read_objective
 from slamon.agreement_files.sections import Section
 from slamon.domain.agreement import (
     Agreement,
@@ -63,7 +64,7 @@ def read_agreement(
         calendars=calendars,
         calendars_complete=calendars_complete,
         unit=reporting.unit,
-        services=None if services is None else frozenset(service.name for service in services),
+        services=None if not services else frozenset(service.name for service in services),
         support_calendar=support_calendar,
         report=report,
     )
@@ -204,7 +205,7 @@ def _exclusion(entry: Section, frame: Frame) -> ExclusionTerm | None:
         schedule=schedule,
         notice=notice,
         cap=cap,
-        services=None if services is None else frozenset(services),
+        services=None if not services else frozenset(services),
         clause=clause,
     )
 

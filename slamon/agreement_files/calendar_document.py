@@ -1,5 +1,6 @@
 """A document of kind Calendar as business hours."""
 
+import re
 from datetime import date
 
 from slamon.agreement_files.findings import Place, Report, quoted
@@ -21,7 +22,15 @@ def calendar_name(text: str) -> str:
 
 
 def zone(text: str) -> str:
-    zone_rules(text)
+    """The name of a time zone, as the IANA database has it."""
+    try:
+        zone_rules(text)
+    except ValueError:
+        offset = re.fullmatch(r"(UTC|GMT)?\s*[+-][0-9:]+", text)
+        if offset or re.fullmatch("[A-Z]{2,5}", text):  # the nearest name would be another zone altogether
+            what = "an offset, which knows no summer time" if offset else "no time zone that is known"
+            raise RefusedError(f"{quoted(text)} is {what}", "name the place: `Europe/Berlin`") from None
+        raise
     return text
 
 

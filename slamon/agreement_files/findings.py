@@ -7,7 +7,8 @@ A fault keeps agreements from being used; advice never does. Everything that goe
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rich.text import Text
 
@@ -15,8 +16,7 @@ _QUOTED_LENGTH = 60  # characters of a value that a message repeats
 _LINE_LENGTH = 100  # characters of a source line that are shown, around the place
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where something is written. Lines and columns count from 1; line 0 means the file as a whole."""
 
     file: str
@@ -28,7 +28,7 @@ class Place:
 
     def below(self, key: str) -> "Place":
         """The same place, as the place of something that is not written there but should be."""
-        return replace(self, path=f"{self.path}.{key}" if self.path else key)
+        return self._replace(path=f"{self.path}.{key}" if self.path else key)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -53,7 +53,7 @@ class Finding:
 
     def __str__(self) -> str:
         """One line, for logs."""
-        return f"{self.where}: {f'{self.path}: ' if self.path else ''}{self.message}"
+        return f"{self.where}: {f'{_printable(self.path)}: ' if self.path else ''}{self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,8 @@ def listed(words: Iterable[str]) -> str:
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The one of the known words that was probably meant; case, `_` and `-` make no difference."""
     plain = {_plain(one): one for one in known}
+    if _plain(word) in plain:
+        return plain[_plain(word)]
     found = difflib.get_close_matches(_plain(word), plain, n=1, cutoff=0.7)
     return plain[found[0]] if found else None
 

@@ -12,7 +12,7 @@ from slamon.agreement_files.calendar_document import calendar_name, read_calenda
 from slamon.agreement_files.findings import Advice, Fault, Place, Report, closest, quoted
 from slamon.agreement_files.notations import free_text, name, one_of
 from slamon.agreement_files.sections import RefusedError, Section
-from slamon.agreement_files.yaml_source import Mapping, Node, Sequence as ListNode, documents
+from slamon.agreement_files.yaml_source import Listing, Mapping, Node, documents
 from slamon.domain.agreement import Agreement
 from slamon.domain.calendars import Calendar
 from slamon.domain.intervals import FOREVER
@@ -148,9 +148,9 @@ def _is_meant(node: Node) -> bool:
 
 def _header(node: Node, report: Report) -> _Document | None:
     if not isinstance(node, Mapping):
-        kind = "a list" if isinstance(node, ListNode) else "one value"
+        found = "a list" if isinstance(node, Listing) else "one value"
         report.fault(
-            node.at, f"a document is a mapping, not {kind}", f"begin with `apiVersion: {_API_VERSION}`"
+            node.at, f"a document is a mapping, not {found}", f"begin with `apiVersion: {_API_VERSION}`"
         )
         return None
     root = Section(node, Place(node.at.file, node.at.line, node.at.column, source=node.at.source), report)
@@ -249,8 +249,8 @@ def _refuse_overlap(version: _Version, other: _Version, report: Report) -> None:
         advice = "is one a copy of the other? Remove it, or give it another `metadata.name`"
     report.fault(
         version.at,
-        f"{quoted(mine.name)} of {quoted(mine.customer)} already has terms for these days: "
-        f"{_days(its)} at {other.at}",
+        f"these dates overlap with those at {other.at} ({_days(its)}): "
+        f"both are terms of {quoted(mine.name)} for the customer {quoted(mine.customer)}",
         advice,
     )
 

@@ -47,6 +47,8 @@ class Written(NamedTuple):
 
 
 def _written(text: str) -> Written:
+    if re.fullmatch("[0-9]{1,9}", text):
+        raise RefusedError(f"{quoted(text)} of which unit?", f"write `{text}s`, `{text}m` or `{text}h`")
     if not _DURATION.fullmatch(text):
         meant = _meant_duration(text)
         raise RefusedError(
@@ -178,6 +180,8 @@ def percentage(text: str) -> Fraction:
     if meant is None:
         raise RefusedError(f"{quoted(text)} is no percentage", "write it like `99.9%`")
     number = Decimal(meant[1].replace(",", "."))
+    if meant[2] is None and number == 1:
+        raise RefusedError(f"{quoted(text)} is no percentage", "write `100%`, or `1%`")
     if meant[2] is None and number < 1:
         number = (number * 100).normalize()
     raise RefusedError(f"{quoted(text)} is no percentage", f"write `{number:f}%`")
@@ -284,11 +288,9 @@ def one_of(
         if text in values:
             return values[text]
         if not_built and text in not_built:
-            raise RefusedError(
-                f"{quoted(text)} is not built yet: only {' and '.join(map(quoted, values))} "
-                f"{'is' if len(values) == 1 else 'are'}",
-                not_built[text],
-            )
+            *others, last = map(quoted, values)
+            built = f"{', '.join(others)} and {last} are" if others else f"{last} is"
+            raise RefusedError(f"{quoted(text)} is not built yet: only {built}", not_built[text])
         meant = closest(text, values)
         question = f": did you mean {quoted(meant)}?" if meant else ""
         raise RefusedError(f"{quoted(text)} is no {what}{question}", f"allowed: {listed(values)}")

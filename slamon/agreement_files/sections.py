@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from slamon.agreement_files.findings import Place, Report, closest, listed, quoted
-from slamon.agreement_files.yaml_source import Entry, Mapping, Node, Scalar, Sequence
+from slamon.agreement_files.yaml_source import Entry, Listing, Mapping, Node, Scalar
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -63,13 +63,19 @@ class Section:
         return default if value is None else value
 
     def each(
-        self, key: str, read: Callable[[str], T], *, example: str, empty: str | None = None
+        self,
+        key: str,
+        read: Callable[[str], T],
+        *,
+        example: str,
+        empty: str | None = None,
+        required: bool = False,
     ) -> tuple[T, ...] | None:
         """The values of a list, where a single one stands for a list of one. None: not written, or wrong.
 
         `empty`: what is wrong with an empty list; None if nothing is.
         """
-        node = self._ask(key)
+        node = self._wanted(key, example) if required else self._ask(key)
         if node is None:
             return None
         return self._values(key, node, read, example, empty)
@@ -79,7 +85,7 @@ class Section:
         entry = self._entries.get(key)
         if entry is None:
             return []
-        nodes = entry.value.items if isinstance(entry.value, Sequence) else (entry.value,)
+        nodes = entry.value.items if isinstance(entry.value, Listing) else (entry.value,)
         return [node for node in nodes if isinstance(node, Scalar)]
 
     def nothing_like(self, *keys: str) -> bool:
@@ -97,7 +103,7 @@ class Section:
         node = self._wanted(key, f"[{example}]") if required else self._ask(key)
         if node is None:
             return []
-        if not isinstance(node, Sequence):
+        if not isinstance(node, Listing):
             if not (isinstance(node, Scalar) and node.refused):
                 self._report.fault(
                     node.at, f"{quoted(key)} is a list", f"begin each of its entries with `- `: `- {example}`"
@@ -146,22 +152,28 @@ class Section:
             child.close()
         allowed = [key for key, named in self._asked.items() if named]
         for key, entry in self._entries.items():
-            if key in self._asked:
-                continue
-            meant = closest(key, (one for one in allowed if one not in self._entries))
-            if meant is not None:
-                self._missing.pop(meant, None)  # one slip, one fault
-            colon = re.match(r"[\w-]+:(?=\S)", key)
-            question = f": did you mean {quoted(meant)}?" if meant else ""
-            self._report.fault(
-                entry.key_at,
-                f"unknown key {quoted(key)}{question}",
-                f"write a blank after the `:` of {quoted(colon[0])}"
-                if colon
-                else f"allowed here: {listed(allowed)}",
-            )
+            if key not in self._asked:
+                self._refuse_unknown(key, entry, allowed)
         for key, example in self._missing.items():
             self._report.fault(self.at.below(key), f"{quoted(key)} is missing", f"add `{key}: {example}`")
+
+    def _refuse_unknown(self, key: str, entry: Entry, allowed: list[str]) -> None:
+        unblanked = re.match(r"([\w-]+):(?=\S)", key)
+        meant = closest(
+            unblanked[1] if unblanked else key, (one for one in allowed if one not in self._entries)
+        )
+        if meant is not None:
+            self._missing.pop(meant, None)  # one slip, one fault
+        if unblanked:
+            advice = f"write a blank after the `:` of {quoted(unblanked[1] + ':')}"
+        elif meant is None and isinstance(entry.value, Scalar) and not entry.value.text:
+            advice = (
+                "if it belongs to the value before: a list stands in brackets, text with a comma in quotes"
+            )
+        else:
+            advice = f"allowed here: {listed(allowed)}"
+        question = f": did you mean {quoted(meant)}?" if meant and not unblanked else ""
+        self._report.fault(entry.key_at, f"unknown key {quoted(key)}{question}", advice)
 
     def _ask(self, key: str) -> Node | None:
         self._asked[key] = True
@@ -177,10 +189,28 @@ class Section:
     def _value(self, key: str, node: Node, read: Callable[[str], T], example: str) -> T | None:
         help_with = f"write `{key}: {example}`" if example else ""
         if not isinstance(node, Scalar):
-            kind = "a list" if isinstance(node, Sequence) else "a mapping"
+            kind = "a list" if isinstance(node, Listing) else "a mapping"
             self._report.fault(node.at, f"{quoted(key)} is one value, not {kind}", help_with)
             return None
+        decimals = self._cut_off_decimals(key, node)
+        if decimals is not None:
+            self._asked[decimals] = False
+            written = f"{node.text},{decimals}"
+            self._report.fault(
+                node.at,
+                f"{quoted(written)} has a decimal comma",
+                f"write {quoted(written.replace(',', '.'))}",
+            )
+            return None
         return self._text(key, node, read, help_with)
+
+    def _cut_off_decimals(self, key: str, node: Scalar) -> str | None:
+        """In `{target: 99,9%}` the comma separates: `9%` is a key of its own."""
+        keys = list(self._entries)
+        after = keys[keys.index(key) + 1] if key in keys[:-1] else ""
+        value = self._entries[after].value if after else None
+        cut_off = isinstance(value, Scalar) and not value.text and re.fullmatch("[0-9]+%?", after)
+        return after if cut_off and node.text.isdecimal() else None
 
     def _values(
         self,
@@ -234,7 +264,11 @@ class Section:
         except RefusedError as refused:
             self._report.fault(node.at, str(refused), refused.help)
         except ValueError as refused:
-            self._report.fault(node.at, _in_backticks(str(refused)), help_with)
+            message = _in_backticks(str(refused))
+            meant = re.search(r"did you mean (`[^`]*`)\?", message)
+            if meant:
+                help_with = f"write {meant[1]}"
+            self._report.fault(node.at, message, "" if "write" in message else help_with)
         return None
 
     def _section(self, name: str, node: Node | None, example: str) -> "Section":
@@ -246,7 +280,7 @@ class Section:
             fault = f"{quoted(name)} is empty"
         else:
             fault = (
-                f"{quoted(name)} is a mapping, not {'a list' if isinstance(node, Sequence) else 'one value'}"
+                f"{quoted(name)} is a mapping, not {'a list' if isinstance(node, Listing) else 'one value'}"
             )
         written = f"- {example}" if name.endswith("]") else f"{name}: {example}"
         self._report.fault(node.at, fault, f"write `{written}`")

@@ -6,13 +6,14 @@ a file mean more than one reads is refused: repeated keys, anchors, aliases and 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from yaml.events import (
     AliasEvent,
     CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentEndEvent,
     DocumentStartEvent,
     Event,
     MappingStartEvent,
@@ -26,30 +27,26 @@ _DEEPEST = 24  # no agreement nests deeper than 8; a reader that recurses needs 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what PyYAML counts as one
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     text: str
     at: Place
     refused: bool = False  # stands for what is already reported
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Listing(NamedTuple):
     items: tuple["Node", ...]
     at: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(NamedTuple):
     entries: dict[str, "Entry"]
     at: Place
 
 
-Node = Scalar | Sequence | Mapping
+Node = Scalar | Listing | Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     key_at: Place
     value: Node
 
@@ -84,19 +81,20 @@ class _Builder:
         stream = iter(events)
         for event in stream:
             if isinstance(event, DocumentStartEvent):
-                try:
-                    node = self._node(next(stream), stream, "", None, 0)
-                except StopIteration:
-                    break  # the document ends in the syntax fault
-                if not isinstance(node, Scalar) or node.text or node.refused:
+                node = self._node(next(stream, None), stream, "", None, 0)
+                # A document that runs into the syntax fault is not read: what it lacks may come after the fault.
+                complete = isinstance(next(stream, None), DocumentEndEvent)
+                if complete and (not isinstance(node, Scalar) or node.text or node.refused):
                     found.append(node)
         if error is not None:
             self._syntax_fault(error)
         return found
 
     def _node(
-        self, event: Event, stream: Iterator[Event], path: str, key_at: Place | None, depth: int
+        self, event: Event | None, stream: Iterator[Event], path: str, key_at: Place | None, depth: int
     ) -> Node:
+        if event is None:  # a syntax fault follows
+            return Scalar("", Place(self._file), refused=True)
         at = self._place(event, path)
         if isinstance(event, AliasEvent):
             self._report.fault(at, "aliases are not used here", "write the value out where it is meant")
@@ -107,40 +105,39 @@ class _Builder:
             return Scalar(event.value, at)
         if depth == _DEEPEST:
             self._report.fault(at, f"this is nested more than {_DEEPEST} deep")
-        mapping = isinstance(event, MappingStartEvent)
-        if depth >= _DEEPEST:
-            for inner in stream:  # read over, so that what follows keeps its place
-                if isinstance(inner, CollectionEndEvent):
-                    break
-                self._node(inner, stream, path, None, depth)
+            _skip_collection(stream)
             return Scalar("", at, refused=True)
-        if mapping:
+        if isinstance(event, MappingStartEvent):
             return Mapping(self._entries(stream, path, depth), key_at or at)
         items: list[Node] = []
         for inner in stream:
             if isinstance(inner, CollectionEndEvent):
                 break
             items.append(self._node(inner, stream, f"{path}[{len(items)}]", None, depth + 1))
-        return Sequence(tuple(items), key_at or at)
+        return Listing(tuple(items), key_at or at)
 
     def _entries(self, stream: Iterator[Event], path: str, depth: int) -> dict[str, Entry]:
         entries: dict[str, Entry] = {}
         for event in stream:
             if isinstance(event, CollectionEndEvent):
                 break
-            key = self._node(event, stream, path, None, depth + 1)
-            below = f"{path}.{key.text}" if path and isinstance(key, Scalar) else getattr(key, "text", path)
+            if not isinstance(event, ScalarEvent):
+                key = self._node(event, stream, path, None, depth + 1)
+                self._node(next(stream, None), stream, path, None, depth + 1)
+                self._report.fault(key.at, "a key is one word, not a list, a mapping or an alias")
+                continue
+            text = event.value
+            below = f"{path}.{text}" if path else text
             key_at = self._place(event, below)
-            value = self._node(next(stream), stream, below, key_at, depth + 1)
-            if not isinstance(key, Scalar):
-                self._report.fault(key.at, "a key is one word, not a list or a mapping")
-            elif key.text in entries:
-                first = entries[key.text].key_at.line
+            self._refuse_marks(event, key_at)
+            value = self._node(next(stream, None), stream, below, key_at, depth + 1)
+            if text in entries:
+                first = entries[text].key_at.line
                 self._report.fault(
-                    key_at, f"{quoted(key.text)} is already set in line {first}", "keep one of the two"
+                    key_at, f"{quoted(text)} is already set in line {first}", "keep one of the two"
                 )
             else:
-                entries[key.text] = Entry(key_at, value)
+                entries[text] = Entry(key_at, value)
         return entries
 
     def _refuse_marks(self, event: NodeEvent, at: Place) -> None:
@@ -154,12 +151,14 @@ class _Builder:
         if tag is not None:
             self._report.fault(
                 at,
-                f"tags are not used here: {quoted(tag)}",
+                f"tags are not used here: {quoted(tag.replace('tag:yaml.org,2002:', '!!'))}",
                 "leave the tag out, and write text that begins with `!` in quotes",
             )
 
     def _place(self, event: Event, path: str) -> Place:
         start, end = event.start_mark, event.end_mark
+        assert start is not None
+        assert end is not None
         source = self._lines[start.line] if start.line < len(self._lines) else ""
         if not isinstance(event, (ScalarEvent, AliasEvent)):
             length = 1
@@ -178,6 +177,13 @@ class _Builder:
             column = len(self._lines[line].rstrip())
         source = self._lines[line] if line < len(self._lines) else ""
         self._report.fault(Place(self._file, line + 1, column + 1, source=source), message, advice)
+
+
+def _skip_collection(stream: Iterator[Event]) -> None:
+    """Reads over the rest of a collection, so that what follows keeps its place."""
+    still_open = 1
+    while still_open and (event := next(stream, None)) is not None:
+        still_open += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
 
 
 def _events(text: str) -> tuple[list[Event], yaml.YAMLError | None]:

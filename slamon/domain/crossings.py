@@ -2,18 +2,16 @@
 
 Lengths of sets inside a window that ends at `t` are piecewise linear in `t`, so a condition `g(t) > 0` made of sums and
 products of two of them is piecewise quadratic, with breaks only where an edge of a set enters or leaves a window. Within
-a piece the whole quadratic is known from three values; flips of its sign are found by bisection on each side of its
+a piece every window is known from its values at both ends; flips of its sign are found by bisection on each side of its
 vertex. Everything is integer: a flip is the first whole microsecond at which the sign differs.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from slamon.domain.intervals import FOREVER, Spans
-
-Condition = Callable[[int], int]  # true where positive
 
 
 class Lengths:
@@ -86,43 +84,63 @@ class Sliding(NamedTuple):
             yield self.floor + self.width
 
 
-def flips(condition: Condition, breaks: Iterable[int], start: int, end: int) -> list[int]:
-    """All `t` in (start, end] at which the condition differs from what it was at `t - 1`, in order.
+Values = tuple[int, ...]  # of some windows at one instant
+Condition = Callable[[Values], int]  # true where positive
 
-    `breaks` must hold every instant of (start, end) at which the condition stops being one quadratic.
-    """
-    edges = [start, *sorted({edge for edge in breaks if start < edge < end}), end]
+
+def breaks(windows: Sequence[Sliding], start: int, end: int) -> list[int]:
+    """Start, end, and every instant between them at which the slope of a window may change, in order."""
+    return sorted({start, end, *(at for window in windows for at in window.breaks(start, end))})
+
+
+def values(windows: Sequence[Sliding], t: int) -> Values:
+    return tuple([window.at(t) for window in windows])
+
+
+def flips(condition: Condition, windows: Sequence[Sliding], start: int, end: int) -> list[int]:
+    """All `t` in (start, end] at which the condition differs from what it was at `t - 1`, in order."""
     found: list[int] = []
+    edges = breaks(windows, start, end)
+    at_left = values(windows, start)
     for left, right in pairwise(edges):
-        found += _flips_of_quadratic(condition, left, right)
+        at_right = values(windows, right)
+        found += flips_of_piece(condition, left, right, at_left, at_right)
+        at_left = at_right
     return found
 
 
-def _flips_of_quadratic(condition: Condition, left: int, right: int) -> list[int]:
-    if right - left <= 4:
-        return [t for t in range(left + 1, right + 1) if (condition(t) > 0) != (condition(t - 1) > 0)]
-    first, second, third = (condition(left + step) for step in range(3))
+def flips_of_piece(
+    condition: Condition, left: int, right: int, at_left: Values, at_right: Values
+) -> list[int]:
+    """As `flips`, between two neighbouring breaks: there every window is linear, with a slope of -1, 0 or 1."""
+    width = right - left
+    slopes = [(after - before) // width for before, after in zip(at_left, at_right, strict=True)]
+
+    def at(step: int) -> int:
+        return condition(tuple([value + slope * step for value, slope in zip(at_left, slopes, strict=True)]))
+
+    same = (condition(at_left) > 0) == (condition(at_right) > 0)
+    if same and sum(map(bool, slopes)) <= 1:
+        return []  # linear in one window alone: it cannot have been otherwise in between
+    if width <= 4:
+        return [left + step for step in range(1, width + 1) if (at(step) > 0) != (at(step - 1) > 0)]
+    first, second, third = at(0), at(1), at(2)
     slope, bend = second - first, third - 2 * second + first
-    parts: Sequence[int] = (left, right)
-    if bend != 0:
-        vertex = left + -slope // bend
-        if left < vertex < right:
-            parts = (left, vertex, min(vertex + 1, right), right)
-    found = []
-    for low, high in pairwise(parts):
-        flip = _flip_of_monotone(condition, low, high)
-        if flip is not None:
-            found.append(flip)
-    return found
+    parts: Sequence[int] = (0, width)
+    if bend != 0 and 0 < (vertex := -slope // bend) < width:
+        parts = (0, vertex, min(vertex + 1, width), width)
+    return [
+        left + flip for low, high in pairwise(parts) if (flip := _flip_of_monotone(at, low, high)) is not None
+    ]
 
 
-def _flip_of_monotone(condition: Condition, low: int, high: int) -> int | None:
-    before = condition(low) > 0
-    if (condition(high) > 0) == before:
+def _flip_of_monotone(at: Callable[[int], int], low: int, high: int) -> int | None:
+    before = at(low) > 0
+    if (at(high) > 0) == before:
         return None
     while high - low > 1:
         middle = (low + high) // 2
-        if (condition(middle) > 0) == before:
+        if (at(middle) > 0) == before:
             low = middle
         else:
             high = middle

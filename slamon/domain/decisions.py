@@ -188,7 +188,9 @@ class FactKind(enum.Enum):
     )
     EXCLUSION = "exclusion"  # subject: exclusion id; value: its events
     ALERT = "alert"  # subject: alert id; value: its memory
-    STATEMENT = "statement"  # subject: agreement/objective/start/end of the period; value: the newest revision
+    STATEMENT = (
+        "statement"  # subject: agreement/objective/start/end of the period; value: the newest revision
+    )
 
 
 class FactKey(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -17,11 +17,12 @@ a function of the facts and the instant alone: the newest unfrozen instant at wh
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from slamon.domain.agreement import Agreement, AvailabilityObjective, BurnRatePair, Share, Step
 from slamon.domain.availability import Measured
-from slamon.domain.crossings import Condition, Lengths, Sliding, flips
+from slamon.domain.crossings import Lengths, Sliding, Values, breaks, flips, flips_of_piece, values
 from slamon.domain.intervals import Span
 
 
@@ -63,35 +64,28 @@ def _rolling_exhaustion(
     period: Span,
     now: int,
 ) -> Exhaustion:
-    down = Sliding(measured.down, width, agreement.start)
-    applicable = Sliding(measured.applicable, width, agreement.start)
+    windows = (
+        Sliding(measured.down, width, agreement.start),
+        Sliding(measured.applicable, width, agreement.start),
+    )
     allowed = 1 - objective.target
 
-    def excess(t: int) -> int:
-        return allowed.denominator * down.at(t) - allowed.numerator * applicable.at(t)
+    def excess(at: Values) -> int:
+        down, applicable = at
+        return allowed.denominator * down - allowed.numerator * applicable
 
-    whole, consumed = budget(objective, measured, period), down.at(now)
-    exceeded = excess(now) > 0
+    here = values(windows, now)
+    whole, consumed = budget(objective, measured, period), here[0]
+    exceeded = excess(here) > 0
     if exceeded:
         start = max(agreement.start, measured.start + width)
-        before = flips(excess, _breaks((down, applicable), start, now), start, now)
-        since = before[-1] - 1 if before else start
-        after = _next_flip(excess, (down, applicable), now, measured.end)
-        return Exhaustion(whole, consumed, since, exceeded, after)
-    if measured.outage is None:
-        return Exhaustion(whole, consumed, None, exceeded)
-    flip = _next_flip(excess, (down, applicable), now, measured.end)
-    return Exhaustion(whole, consumed, None if flip is None else flip - 1, exceeded)
-
-
-def _breaks(windows: Sequence[Sliding], start: int, end: int) -> Iterator[int]:
-    for window in windows:
-        yield from window.breaks(start, end)
-
-
-def _next_flip(condition: Condition, windows: Sequence[Sliding], now: int, end: int) -> int | None:
-    found = flips(condition, _breaks(windows, now, end), now, end)
-    return found[0] if found else None
+        before = flips(excess, windows, start, now)
+        after = flips(excess, windows, now, measured.end)
+        return Exhaustion(
+            whole, consumed, before[-1] - 1 if before else start, exceeded, after[0] if after else None
+        )
+    ahead = flips(excess, windows, now, measured.end) if measured.outage is not None else []
+    return Exhaustion(whole, consumed, ahead[0] - 1 if ahead else None, exceeded)
 
 
 class OutageStep(NamedTuple):
@@ -132,7 +126,7 @@ class Burn(NamedTuple):
 
 
 class _Pair:
-    """The three conditions of a burn-rate pair, and the windows they slide."""
+    """The conditions of a burn-rate pair over the windows they slide."""
 
     def __init__(
         self,
@@ -143,36 +137,37 @@ class _Pair:
         period: int,
     ) -> None:
         floor = agreement.start
-        self.down_long, self.down_short = (
-            Sliding(measured.down, width, floor) for width in (pair.long, pair.short)
+        # The ratio is of what lies outside exclusions, whatever those count as in the verdict.
+        self.windows = (
+            *(
+                Sliding(one, pair.long, floor)
+                for one in (measured.down, measured.unknown, measured.countable)
+            ),
+            *(
+                Sliding(one, pair.short, floor)
+                for one in (measured.down, measured.unknown, measured.countable)
+            ),
+            Sliding(measured.service, pair.long),
         )
-        self.unknown_long, self.unknown_short = (
-            Sliding(measured.unknown, width, floor) for width in (pair.long, pair.short)
-        )
-        # outside exclusions, whatever those count as in the verdict
-        self.all_long, self.all_short = (
-            Sliding(measured.countable, width, floor) for width in (pair.long, pair.short)
-        )
-        self.service = Sliding(measured.service, pair.long)
         threshold = pair.share * (1 - objective.target) * period
         self.numerator, self.denominator = threshold.numerator, threshold.denominator
         self.coverage = objective.alerts.coverage_below
-        self.windows = (
-            self.down_long, self.down_short, self.unknown_long, self.unknown_short, self.all_long, self.all_short, self.service,
-        )  # fmt: skip
+        self.conditions = (self.long, self.short, self.lost)
 
-    def long(self, t: int) -> int:
-        known = self.all_long.at(t) - self.unknown_long.at(t)
-        return self.denominator * self.down_long.at(t) * self.service.at(t) - self.numerator * known
+    def at(self, t: int) -> Values:
+        return values(self.windows, t)
 
-    def short(self, t: int) -> int:
-        known = self.all_short.at(t) - self.unknown_short.at(t)
-        return self.denominator * self.down_short.at(t) * self.service.at(t) - self.numerator * known
+    def long(self, at: Values) -> int:
+        down, unknown, applicable, _, _, _, service = at
+        return self.denominator * down * service - self.numerator * (applicable - unknown)
 
-    def lost(self, t: int) -> int:
-        return self.coverage.numerator * self.all_long.at(t) - self.coverage.denominator * (
-            self.all_long.at(t) - self.unknown_long.at(t)
-        )
+    def short(self, at: Values) -> int:
+        _, _, _, down, unknown, applicable, service = at
+        return self.denominator * down * service - self.numerator * (applicable - unknown)
+
+    def lost(self, at: Values) -> int:
+        _, unknown, applicable, *_ = at
+        return self.coverage.numerator * applicable - self.coverage.denominator * (applicable - unknown)
 
 
 def service_time(objective: AvailabilityObjective, measured: Measured, period: Span) -> int:
@@ -209,12 +204,15 @@ def _burn(
 ) -> Burn:
     pair = _Pair(agreement, objective, measured, row, period)
     start = max(agreement.start, measured.start + row.long)
-    known = pair.all_long.at(now) - pair.unknown_long.at(now)
-    rate = Fraction(pair.down_long.at(now), known) / (1 - objective.target) if known else None
-    idle = not pair.down_long.at(now) and not pair.unknown_long.at(now)
-    if idle and not _touches(measured.down, now) and not _touches(measured.unknown, now):
-        return Burn(row, rate, None, None, None)  # nothing in the windows, nothing enters: nothing can change
-    since, frozen_since = _firing_since(pair, start, now), _frozen_since(pair, start, now)
+    here = pair.at(now)
+    down, unknown, applicable, down_lately, *_ = here
+    rate = Fraction(down, applicable - unknown) / (1 - objective.target) if applicable > unknown else None
+    fails = bool(down_lately) or _touches(measured.down, now)
+    measured_well = not unknown and not _touches(measured.unknown, now)
+    if measured_well and not fails:
+        return Burn(row, rate, None, None, None)  # nothing that could fire, nothing that could freeze
+    since = _firing_since(pair, start, now)
+    frozen_since = None if measured_well else _frozen_since(pair, start, now)
     return Burn(row, rate, since, frozen_since, _next_change(pair, now, until, fires=since is not None))
 
 
@@ -223,52 +221,63 @@ def _touches(lengths: Lengths, now: int) -> bool:
     return bool(lengths.spans) and lengths.spans[-1][1] > now
 
 
-def _pieces_backward(pair: _Pair, start: int, now: int) -> Iterator[int]:
-    """First instants of the pieces of (start, now] in which all three conditions are constant, from the latest on."""
-    edges = [start, *sorted({edge for edge in _breaks(pair.windows, start, now) if start < edge < now}), now]
-    for left, right in zip(reversed(edges[:-1]), reversed(edges), strict=False):
-        found = {
-            t for condition in (pair.long, pair.short, pair.lost) for t in flips(condition, (), left, right)
-        }
-        yield from sorted(found, reverse=True)
-    yield start
+def _pieces_backward(pair: _Pair, start: int, now: int) -> Iterator[tuple[int, Values]]:
+    """The pieces of (start, now] in which all conditions are constant, from the latest on.
+
+    Each as its first instant and the values of the windows at its last.
+    """
+    edges = breaks(pair.windows, start, now)
+    last = at_right = pair.at(now)
+    for right, left in pairwise(reversed(edges)):
+        at_left = pair.at(left)
+        for first in sorted(
+            {t for each in pair.conditions for t in flips_of_piece(each, left, right, at_left, at_right)},
+            reverse=True,
+        ):
+            yield first, last
+            last = pair.at(first - 1)
+        at_right = at_left
+    yield start, last
 
 
 def _firing_since(pair: _Pair, start: int, now: int) -> int | None:
     since: int | None = None
-    at = now
-    for first in _pieces_backward(pair, start, now):
+    for first, at in _pieces_backward(pair, start, now):
         if pair.lost(at) <= 0:
             if pair.short(at) <= 0:
                 break
             if pair.long(at) > 0:
-                since = first - 1 if first > start else start
-        at = first - 1
+                since = max(first - 1, start)
     return since
 
 
 def _frozen_since(pair: _Pair, start: int, now: int) -> int | None:
-    if pair.lost(now) <= 0:
-        return None
-    for first in _pieces_backward(pair, start, now):
-        if first > start and pair.lost(first - 1) <= 0:
-            return first - 1
-    return start
+    since: int | None = None
+    for first, at in _pieces_backward(pair, start, now):
+        if pair.lost(at) <= 0:
+            break
+        since = max(first - 1, start)
+    return since
 
 
 def _next_change(pair: _Pair, now: int, until: int, *, fires: bool) -> int | None:
     """The first instant in (now, until] at which the pair fires, resolves, freezes or thaws."""
     if now >= until:
         return None
-    found = set()
-    for condition in (pair.long, pair.short, pair.lost):
-        found |= set(flips(condition, _breaks(pair.windows, now, until), now, until))
-    frozen = pair.lost(now) > 0
-    for t in sorted(found):
-        if (pair.lost(t) > 0) != frozen:
-            return t
-        if not frozen and (pair.short(t) <= 0 if fires else pair.short(t) > 0 and pair.long(t) > 0):
-            return t
+    edges = breaks(pair.windows, now, until)
+    at_left = pair.at(now)
+    frozen = pair.lost(at_left) > 0
+    for left, right in pairwise(edges):
+        at_right = pair.at(right)
+        for t in sorted(
+            {t for each in pair.conditions for t in flips_of_piece(each, left, right, at_left, at_right)}
+        ):
+            at = pair.at(t)
+            if (pair.lost(at) > 0) != frozen:
+                return t
+            if not frozen and (pair.short(at) <= 0 if fires else pair.short(at) > 0 and pair.long(at) > 0):
+                return t
+        at_left = at_right
     return None
 
 

@@ -16,7 +16,7 @@ way only what still holds is said.
 import enum
 import heapq
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import assert_never
 
 from slamon.domain.agreement import Agreement
@@ -413,12 +413,8 @@ class Monitor:
         if self._swept_at is not None and now - self._swept_at < STANDING_EVERY:
             return
         self._swept_at = now
-        for watch in self._watches():
+        for watch in self.watches():
             self._say_standing(watch, now)
-
-    def _watches(self) -> Iterator[Watch]:
-        for customer in self.customers.values():
-            yield from customer.watches()
 
     # What is asked of it --------------------------------------------------------------------------------------------
 
@@ -453,17 +449,18 @@ class Monitor:
     def standings(self) -> Iterator[Standing]:
         """Every objective in effect as of now, in the order customer, agreement, objective."""
         now = self._clock()
-        found = [standing for watch in self._watches() if (standing := watch.standing(now)) is not None]
+        found = [standing for watch in self.watches() if (standing := watch.standing(now)) is not None]
         yield from sorted(found, key=lambda s: (s.customer, s.agreement, s.objective))
 
     def statements(self) -> Iterator[Statement]:
         """The newest revision of every statement given, in the order customer, agreement, objective, period."""
-        found = [statement for watch in self._watches() for statement in watch.settlement.settled.values()]
+        found = [statement for watch in self.watches() for statement in watch.settlement.settled.values()]
         yield from sorted(found, key=lambda s: (s.customer, s.agreement, s.objective, s.start, s.end))
 
-    def watches(self) -> Iterable[Watch]:
-        """Every watched objective, for pages and metrics."""
-        return self._watches()
+    def watches(self) -> Iterator[Watch]:
+        """Every watched objective."""
+        for customer in self.customers.values():
+            yield from customer.watches()
 
     def firing(self) -> Iterator[AlertTransition]:
         """The alerts that fire, each as it was announced."""

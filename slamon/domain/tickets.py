@@ -92,6 +92,11 @@ class Ticket:
             if view is not None:
                 yield identity, clock, view
 
+    @property
+    def priority(self) -> str | None:
+        """As of what has been read."""
+        return self._fields.priority
+
     def pending(self) -> bool:
         return any(found.outcome is ClockOutcome.PENDING for found in self.contributions.values())
 

@@ -181,10 +181,10 @@ class TicketWatch:
             exhausted_at=None,
         )
 
-    def burn_rates(self, now: int) -> dict[str, Fraction]:
+    def burn_rates(self, now: int) -> list[tuple[int, Fraction]]:
         """None: a ticket objective has no burn rates."""
         del now
-        return {}
+        return []
 
 
 def _attained(counts: TicketCounts) -> Ratios:
@@ -193,7 +193,7 @@ def _attained(counts: TicketCounts) -> Ratios:
 
 
 def _scope(span: Span) -> str:
-    return f"{announcements.instant(span[0])}/{announcements.instant(span[1])}"
+    return f"{span[0]}/{span[1]}"
 
 
 class AvailabilityWatch:
@@ -243,7 +243,11 @@ class AvailabilityWatch:
         seen, self._seen = self._seen, (self._timeline.version, outage is not None and outage.counts)
         if seen == self._seen:
             return None
-        return self._timeline.unsettled_since(now + 1) if seen[0] == self._seen[0] else self._timeline.changes[-1].time
+        return (
+            self._timeline.unsettled_since(now + 1)
+            if seen[0] == self._seen[0]
+            else self._timeline.changes[-1].time
+        )
 
     def _range(self, now: int) -> Span:
         """What has to be measured to speak about `now`; the same for a while, so that it is seldom made anew."""
@@ -295,7 +299,9 @@ class AvailabilityWatch:
             for burn in found
         ) or (measured.outage is not None):
             keys.append(2 * (now + LOOK_AHEAD))
-        keys += [2 * burn.next_change for burn in found if burn.next_change is not None]
+        keys += [
+            2 * burn.next_change - 1 for burn in found if burn.next_change is not None
+        ]  # it shows when the instant before has passed
         keys += self._outage_keys(measured, spent, now)
         wanted += self._breached(spent, period, now)
         wanted += self._outage_alert(measured, spent, now)
@@ -318,11 +324,7 @@ class AvailabilityWatch:
         return severity_of(self.objective, name, default)
 
     def _period_scope(self, period: Span) -> str:
-        return (
-            _scope(period)
-            if self.objective.window.rolling is None
-            else _scope((self.agreement.start, self.agreement.end))
-        )
+        return _scope(period) if self.objective.window.rolling is None else "rolling"
 
     def _breached(
         self, spent: Exhaustion, period: Span, now: int, over: Ending | None = None
@@ -418,9 +420,22 @@ class AvailabilityWatch:
         name = firing.labels["alertname"]
         if name == AlertName.OUTAGE_BUDGET.value:
             return self._outage_ending(firing, wanted, now)
-        if name == AlertName.BREACHED.value and self.objective.window.rolling is None:
-            return Ending(Reason.AMENDED, now)
-        return Ending(Reason.RECOVERED, now)
+        was_true = firing.at < self.agreement.start or self._was_true(name, firing, firing.at + 1)
+        return Ending(Reason.RECOVERED if was_true else Reason.AMENDED, now)
+
+    def _was_true(self, name: str, firing: AlertTransition, then: int) -> bool:
+        """Whether by what is known now the alert had to fire `then`, no later than now."""
+        measured = self.measured(then)
+        period = period_to_date(self.agreement, self.objective, then)
+        if name == AlertName.BREACHED.value:
+            return (
+                self.objective.window.rolling is not None
+                and exhaustion(self.agreement, self.objective, measured, period, then).exceeded
+            )
+        found = burns(self.agreement, self.objective, measured, period, then, then)
+        if name == AlertName.MEASUREMENT_LOST.value:
+            return coverage_lost_since(found) is not None
+        return any(burn.since is not None for burn in found if burn.pair.step == firing.labels.get("step"))
 
     def _outage_ending(self, firing: AlertTransition, wanted: Sequence[Wanted], now: int) -> Ending:
         breach = next((one for one in wanted if one.name is AlertName.BREACHED and one.over is None), None)
@@ -481,13 +496,13 @@ class AvailabilityWatch:
             StandingState.AT_RISK if any(burn.since is not None for burn in found) else StandingState.ON_TRACK
         )
 
-    def burn_rates(self, now: int) -> dict[str, Fraction]:
-        """The burn rate over each long window, by the pair's name; those without known time are left out."""
+    def burn_rates(self, now: int) -> list[tuple[int, Fraction]]:
+        """The burn rate over each pair's long window (microseconds); windows of which nothing is known are left out."""
         if not self.agreement.start <= now < self.agreement.end:
-            return {}
+            return []
         period = period_to_date(self.agreement, self.objective, now)
         found = burns(self.agreement, self.objective, self.measured(now), period, now, now)
-        return {burn.pair.step: burn.rate for burn in found if burn.rate is not None}
+        return [(burn.pair.long, burn.rate) for burn in found if burn.rate is not None]
 
 
 Watch = TicketWatch | AvailabilityWatch

@@ -23,7 +23,9 @@ PART_BYTES = 256 * 1024  # a broker takes a batch of 1 MiB by default
 OWNER = b"o"
 POSITIONS = b"p"
 FACTS = b"f"
-STATEMENT = b"s"  # facts too, with a letter of their own: those of the last commit are sent out again after a restore
+STATEMENT = (
+    b"s"  # facts too, with a letter of their own: those of the last commit are sent out again after a restore
+)
 OUTBOX = b"a"
 
 _VERSION = bytes([FORMAT])

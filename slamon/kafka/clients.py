@@ -122,13 +122,12 @@ class TaskProducer:
     After anything but success it must be abandoned: what a producer sends after a failed send may be lost silently.
     """
 
-    def __init__(self, settings: KafkaSettings, transactional_id: str, max_record_bytes: int) -> None:
+    def __init__(self, settings: KafkaSettings, transactional_id: str) -> None:
         self._producer = AIOKafkaProducer(
             **connection(settings, transactional_id),
             transactional_id=transactional_id,
             transaction_timeout_ms=milliseconds(max(TRANSACTION_TIMEOUT, 2 * settings.commit_timeout)),
             max_batch_size=BATCH_BYTES,
-            max_request_size=max(max_record_bytes, BATCH_BYTES),
             retry_backoff_ms=20,
         )
 
@@ -183,6 +182,7 @@ class TaskProducer:
 
     async def abandon(self) -> bool:
         """End it although something may be under way: by itself it could commit that later."""
+        self._producer._closed = True  # noqa: SLF001 - else it complains of not having been stopped
         sender = self._producer._sender.sender_task  # noqa: SLF001 - there is no other way to end it
         if sender is not None:
             sender.cancel()  # no new requests; it now waits for those under way, which end with the connections
@@ -190,7 +190,6 @@ class TaskProducer:
         if sender is not None and not sender.done():
             sender.cancel()
             await asyncio.wait([sender], timeout=CLOSING)
-        self._producer._closed = True  # noqa: SLF001 - else it complains of not having been stopped
         return closed and (sender is None or sender.done())
 
 

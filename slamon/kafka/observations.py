@@ -51,11 +51,14 @@ class Figures:
     tasks_lost: Counter[str] = field(default_factory=Counter)  # by kind of error, while they ran
     gaps: int = 0  # spans of an input that were gone before they were read
     alerts_too_old: int = 0  # missing in the alerts topic, but too old to be sent again
-    outputs_too_large: int = 0  # alerts, standings and statements that the broker would have refused
     producers_abandoned: int = 0  # could not be closed; their sockets may linger
 
 
 def _nothing(_: object) -> None:
+    pass
+
+
+def _nothing_of_two(_: object, __: object) -> None:
     pass
 
 
@@ -66,3 +69,4 @@ class Observations:
     figures: Figures = field(default_factory=Figures)
     committed: Callable[[Committed], None] = _nothing
     restored: Callable[[Restored], None] = _nothing
+    entered: Callable[[int, str], None] = _nothing_of_two  # a task, by partition, went into this state

@@ -23,6 +23,10 @@ class Stalled(Exception):  # noqa: N818 - reads as what it says
     """A restore made no progress for too long."""
 
 
+class FellBehind(Exception):  # noqa: N818 - reads as what it says
+    """An input was trimmed beyond what had been read of it."""
+
+
 class AlertSeen(msgspec.Struct, frozen=True):
     """What identifies a record of the alerts topic."""
 

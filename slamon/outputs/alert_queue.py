@@ -79,6 +79,7 @@ class Book:
         self._labels_of: dict[str, LabelSet] = {}  # by the id of the firing
         self._resolved: OrderedDict[LabelSet, None] = OrderedDict()  # the oldest first
         self.firing: Counter[tuple[str, str]] = Counter()  # by alertname and severity
+        self.queues: list[Queue] = []
 
     def begin(self, partition: int, firing: Iterable[AlertTransition]) -> list[LabelSet]:
         """A task runs from here on, and these of its alerts fire. Answers what is to be told."""
@@ -102,12 +103,16 @@ class Book:
             self._drop(held)
 
     def expire(self, now: float) -> None:
-        """Alerts that resolved long ago need not be told any more."""
+        """Alerts that resolved long ago need not be told any more, unless somebody still waits to hear it."""
         while self._resolved:
             held = self.alerts[next(iter(self._resolved))]
             if held.resolved_at + self._retention > now:
                 return
-            self._drop(held)
+            if any(held.labels in queue for queue in self.queues):
+                held.resolved_at = now
+                self._resolved.move_to_end(held.labels)
+            else:
+                self._drop(held)
 
     def _fire(self, partition: int, transition: AlertTransition) -> Held:
         labels = label_set(transition.labels)
@@ -199,8 +204,14 @@ class Queue:
     _waiting: dict[LabelSet, None] = field(default_factory=dict)  # the oldest first
     _told: OrderedDict[LabelSet, _Told] = field(default_factory=OrderedDict)  # by `turn`, the earliest first
 
+    def __post_init__(self) -> None:
+        self.book.queues.append(self)
+
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def __contains__(self, labels: LabelSet) -> bool:
+        return labels in self._waiting
 
     def offer(self, changed: Iterable[LabelSet], now: float) -> int:
         """These alerts have something new to tell. Answers how many others had to be given up for want of room."""

@@ -50,7 +50,11 @@ class TextFormat:
 
 _OPEN_METRICS = "application/openmetrics-text"
 _CLASSIC = TextFormat("text/plain", "0.0.4")
-_KNOWN = ((_OPEN_METRICS, "1.0.0"), ("text/plain", "1.0.0"), ("text/plain", "0.0.4"))
+_KNOWN = (
+    (_OPEN_METRICS, "1.0.0"),
+    ("text/plain", "0.0.4"),
+    ("text/plain", "1.0.0"),
+)  # without a version the first is meant
 _ESCAPINGS = ("allow-utf-8", "underscores", "dots", "values")
 
 

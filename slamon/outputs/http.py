@@ -187,7 +187,7 @@ def liveness(settings: HttpSettings, progress: Callable[[], Iterable[Progress]])
         def server_bind(self) -> None:
             """As the base class does, but without asking the name service who we are."""
             TCPServer.server_bind(self)
-            self.server_name, self.server_port = self.server_address[:2]
+            self.server_name, self.server_port = settings.host, self.server_address[1]
 
         def handle_error(self, request: object, client_address: object) -> None:
             """A probe that hung up."""

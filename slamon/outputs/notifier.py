@@ -51,6 +51,7 @@ class Notifier:
     def __init__(self, settings: NotifierSettings, metrics: Metrics, may_send: MaySend) -> None:
         self._metrics = metrics
         self._book = Book(settings.resolved_retention)
+        self._retention = round(settings.resolved_retention * clock.MICROSECONDS)
         self._stopping = asyncio.Event()
         self._limit: asyncio.Timeout | None = None
         self._stop_at: float | None = None  # by the loop's clock
@@ -86,7 +87,8 @@ class Notifier:
         for each in transitions:
             name = each.labels.get("alertname", "")
             self._metrics.transition(name, each.transition.value, each.reason.value)
-        self._tell(self._book.commit(partition, self._tellable(transitions), clock.monotonic()))
+        current = list(_worth_telling(transitions, clock.now() - self._retention))
+        self._tell(self._book.commit(partition, self._tellable(current), clock.monotonic()))
 
     def forget(self, partition: int) -> None:
         """The task went away. Its alerts are not resolved: its new owner goes on with them."""
@@ -127,6 +129,20 @@ class Notifier:
             self._metrics.firing(alertname, severity, number)
         for sender in self._senders:
             sender.offer(changed)
+
+
+def _worth_telling(transitions: Sequence[AlertTransition], since: int) -> Iterable[AlertTransition]:
+    """Without the firings that are learnt of only now, with their ends, and that were over before `since`.
+
+    They stand on the alerts topic; but nobody is to be woken for what was over long ago, as when months are caught up.
+    """
+    over = {
+        (each.id, each.episode)
+        for each in transitions
+        if each.transition is Transition.RESOLVED and each.late and each.at < since
+    }
+    fired = {(each.id, each.episode) for each in transitions if each.transition is Transition.FIRED}
+    return (each for each in transitions if (each.id, each.episode) not in over & fired)
 
 
 class _DeliveryError(Exception):
@@ -238,9 +254,10 @@ class _Sender:
         restarted = (due or ends or recovered) and await self._noticed_restart(session, recovered=recovered)
         if not restarted:  # else nobody knows which life of it has heard this: it is told again
             self._queue.acknowledge(notices, clock.monotonic())
+            self.counters.queue_length.set(len(self._queue))
 
     async def _post(self, session: aiohttp.ClientSession, notices: Sequence[Notice]) -> None:
-        body = payload(notices, clock.now() + self._valid_for, self._generator)
+        body = payload(notices, clock.wall(), self._valid_for, self._generator)
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout)
         try:
             async with (
@@ -326,18 +343,21 @@ async def _until(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-def payload(notices: Iterable[Notice], valid_until: int, generator: str | None) -> bytes:
-    """The body for /api/v2/alerts; `valid_until` (microseconds) is the end of those that fire."""
+def payload(notices: Iterable[Notice], wall: int, valid_for: int, generator: str | None) -> bytes:
+    """The body for /api/v2/alerts; those that fire are good for `valid_for` microseconds from `wall` on.
+
+    No instant lies after `wall`: an Alertmanager would hold an end in the future for firing still.
+    """
     source = {"generatorURL": generator} if generator else {}
     return orjson.dumps(
         [
             {
                 "labels": {name: _text(value) for name, value in notice.labels},
                 "annotations": {name: _text(value) for name, value in notice.told.annotations.items()},
-                "startsAt": _rfc3339(notice.fired.at),
-                # An end before the start is refused, and at the start it is none.
+                "startsAt": _rfc3339(min(notice.fired.at, wall)),
+                # An end before the start, as an amended history may give it, would be refused.
                 "endsAt": _rfc3339(
-                    max(notice.told.at, notice.fired.at + 1) if notice.resolved else valid_until
+                    min(max(notice.told.at, notice.fired.at), wall) if notice.resolved else wall + valid_for
                 ),
                 **source,
             }
@@ -352,7 +372,7 @@ def _text(value: str) -> str:
 
 
 def _rfc3339(at: int) -> str:
-    return (_EPOCH + timedelta(microseconds=at)).isoformat().replace("+00:00", "Z")
+    return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _name(url: yarl.URL) -> str:

@@ -209,7 +209,7 @@ def test_a_date_that_the_zone_left_out_has_no_hours_and_the_evening_before_keeps
     apia = "Pacific/Apia"
     window = local("2011-12-29T12:00", apia), local("2012-01-01T00:00", apia)
 
-    office = calendar({"mon-sun": "09:00-17:00"}, zone=apia)
+    office = calendar({"mon-thu,sat-sun": "09:00-17:00", "fri": "06:00-20:00"}, zone=apia)
     nights = calendar({"mon-sun": "22:00-02:00"}, zone=apia)
 
     assert office.elapsed(*window) == 5 * HOUR + 8 * HOUR

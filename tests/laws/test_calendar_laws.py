@@ -38,7 +38,7 @@ ZONES = (
     "Pacific/Kwajalein",
 )
 
-laws = settings(deadline=None, max_examples=150)
+laws = settings(deadline=None, max_examples=100)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -58,23 +58,22 @@ class Case(NamedTuple):
 
 
 def minutes(text: str) -> int:
+    """A time of UTC in minutes since the epoch."""
     return (datetime.fromisoformat(text).replace(tzinfo=UTC) - EPOCH) // timedelta(minutes=1)
 
 
 @st.composite
-def spans_of_a_day(draw: st.DrawFn) -> list[tuple[int, int]]:
-    """Up to three, maybe overlapping, maybe past midnight; mostly at quarters of an hour, often at night."""
+def spans_of_a_day(draw: st.DrawFn, around: int) -> list[tuple[int, int]]:
+    """Up to three, maybe overlapping, maybe past midnight; many begin or end about the given minute."""
+    times = st.one_of(
+        st.integers(0, 95).map(lambda quarter: quarter * 15),
+        st.integers(-6, 6).map(lambda quarter: (around + quarter * 15) % 1440),
+        st.integers(0, 1439),
+    )
     spans = []
     for _ in range(draw(st.integers(0, 3))):
-        opening = draw(
-            st.one_of(st.integers(0, 95).map(lambda q: q * 15), st.integers(0, 240), st.integers(0, 1439))
-        )
-        spans.append(
-            (
-                opening,
-                opening + draw(st.one_of(st.integers(1, 96).map(lambda q: q * 15), st.integers(1, 1440))),
-            )
-        )
+        opening, closing = draw(times), draw(times)
+        spans.append((opening, closing if closing > opening else closing + 1440))
     return spans
 
 
@@ -86,7 +85,7 @@ def changes_of_the_clocks(zone: str) -> list[int]:
         return datetime.fromtimestamp(minute * 60, rules).utcoffset()
 
     changes = []
-    for day in range(minutes("1990-01-01"), minutes("2100-12-25"), 1440):
+    for day in range(minutes("1990-01-01T00:00"), minutes("2100-12-25T00:00"), 1440):
         low, high = day, day + 1440
         if offset(low) != offset(high):
             while high - low > 1:
@@ -104,17 +103,17 @@ def cases(draw: st.DrawFn) -> Case:
     """Half of them near a change of the clocks, where the errors are."""
     zone = draw(st.sampled_from(ZONES))
     if zone not in CHANGES:
-        CHANGES[zone] = changes_of_the_clocks(zone) or [minutes("2000-01-01")]
-    anywhere = st.integers(minutes("1990-01-01"), minutes("2100-12-01"))
-    near_a_change = st.tuples(st.sampled_from(CHANGES[zone]), st.integers(-3 * 1440, 1440)).map(sum)
-    start = draw(st.one_of(anywhere, near_a_change))
-    first = (EPOCH + timedelta(minutes=start)).date()
-    dates = st.frozensets(st.integers(-2, 9).map(lambda days: first + timedelta(days=days)), max_size=2)
+        CHANGES[zone] = changes_of_the_clocks(zone) or [minutes("2000-01-01T00:00")]
+    change = draw(st.sampled_from(CHANGES[zone]))
+    anywhere = st.integers(minutes("1990-01-01T00:00"), minutes("2100-12-01T00:00"))
+    start = draw(st.one_of(anywhere, st.integers(change - 2 * 1440, change)))
+    on_the_wall = datetime.fromtimestamp(change * 60, zone_rules(zone))
+    spans = spans_of_a_day(on_the_wall.hour * 60 + on_the_wall.minute)
     hours = draw(
-        st.dictionaries(st.integers(0, 6), spans_of_a_day(), min_size=1).filter(
-            lambda days: any(days.values())
-        )
+        st.dictionaries(st.integers(0, 6), spans, min_size=1).filter(lambda days: any(days.values()))
     )
+    first = on_the_wall.date()
+    dates = st.frozensets(st.integers(-2, 9).map(lambda days: first + timedelta(days=days)), max_size=2)
     return Case(Terms(zone, hours, draw(dates), draw(dates)), start)
 
 
@@ -125,26 +124,26 @@ def open_minutes(terms: Terms, start: int, end: int) -> set[int]:
     """
     rules = zone_rules(terms.zone)
     margin = 4 * 1440
-    seen: dict[datetime, list[int]] = defaultdict(list)
+    seen: dict[int, list[int]] = defaultdict(
+        list
+    )  # by what the wall shows, in minutes since 1970-01-01 00:00
     for minute in range(start - margin, end + margin):
-        seen[datetime.fromtimestamp(minute * 60, rules).replace(tzinfo=None, fold=0)].append(minute)
-    existing = sorted(seen)
-    gaps = [
-        (before + timedelta(minutes=1), after)
-        for before, after in pairwise(existing)
-        if after - before > timedelta(minutes=1)
-    ]
+        shown = datetime.fromtimestamp(minute * 60, rules)
+        seen[(shown.toordinal() - EPOCH.toordinal()) * 1440 + shown.hour * 60 + shown.minute].append(minute)
+    walls = sorted(seen)
+    gaps = [(before + 1, after) for before, after in pairwise(walls) if after - before > 1]
 
-    def moved(wall: datetime) -> datetime:
+    def moved(wall: int) -> int:
         return next((wall + (until - since) for since, until in gaps if since <= wall < until), wall)
 
-    days = {wall.date() for wall in existing[2 * 1440 : -2 * 1440]}
+    existing = {wall // 1440 for wall in walls[2 * 1440 : -2 * 1440]}
+    closed = {day.toordinal() - EPOCH.toordinal() for day in terms.closed}
     count: set[int] = set()
-    for day in days - terms.closed:
-        midnight = datetime.combine(day, datetime.min.time())
-        for opening, closing in terms.hours.get(day.weekday(), []):
-            first = seen[moved(midnight + timedelta(minutes=opening))][0]
-            last = seen[moved(midnight + timedelta(minutes=closing))][-1]
+    for day in existing - closed:
+        weekday = date.fromordinal(day + EPOCH.toordinal()).weekday()
+        for opening, closing in terms.hours.get(weekday, []):
+            first = seen[moved(day * 1440 + opening)][0]
+            last = seen[moved(day * 1440 + closing)][-1]
             count.update(range(first, last if last > first else first + closing - opening))
     return {minute for minute in count if start <= minute < end}
 
@@ -159,6 +158,8 @@ NIGHTS = {day: [(150, 210), (1320, 1590)] for day in range(7)}
 @example(Case(Terms("Pacific/Kiritimati", NIGHTS), minutes("1994-12-30T00:00")), 4 * 1440)
 @example(Case(Terms("America/St_Johns", NIGHTS), minutes("2009-10-31T00:00")), 3 * 1440)
 @example(Case(Terms("Asia/Beirut", NIGHTS), minutes("2026-10-24T00:00")), 3 * 1440)
+@example(Case(Terms("Europe/Berlin", NIGHTS), minutes("2026-10-24T12:00")), 1440)
+@example(Case(Terms("Europe/Berlin", NIGHTS), minutes("2026-03-28T12:00")), 1440)
 @example(
     Case(
         Terms("America/Sao_Paulo", {day: [(0, 30), (1380, 1440)] for day in range(7)}),
@@ -177,7 +178,7 @@ def test_elapsed_agrees_with_counting_minute_by_minute(case: Case, duration: int
     )
 
 
-@settings(laws, max_examples=3)
+@settings(laws, max_examples=2)
 @given(cases())
 def test_elapsed_over_a_year_agrees_with_counting_minute_by_minute(case: Case) -> None:
     start, end = case.start, case.start + 366 * 1440
@@ -277,13 +278,13 @@ def test_nothing_changes_before_the_next_change(case: Case, offset: int) -> None
         assert calendar.is_open(change) != is_open
 
 
-@settings(laws, max_examples=50)
-@given(cases(), spreads, st.lists(st.integers(0, 131 * 365 * DAY), max_size=3), amounts)
+@settings(laws, max_examples=40)
+@given(cases(), spreads, st.lists(st.integers(-3 * 365 * DAY, 6 * 365 * DAY), max_size=3), amounts)
 def test_what_was_asked_before_changes_no_answer(case: Case, spread: int, asked: list[int], d: int) -> None:
     fresh, used = case.terms.calendar(), case.terms.calendar()
     a = case.start * MINUTE
-    for instant in asked:
-        used.is_open(instant)
+    for distance in asked:
+        used.is_open(a + distance)
 
     assert used.elapsed(a, a + spread) == fresh.elapsed(a, a + spread)
     assert used.add(a, d) == fresh.add(a, d)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 
+import msgspec
 import pytest
 
 from slamon.codec import parse_instant
@@ -158,12 +159,8 @@ def test_an_alert_of_a_replay_has_no_number() -> None:
     ],
 )
 def test_ratios_are_rounded_half_even_to_nine_decimals(share: tuple[int, int], text: str) -> None:
-    statement = Statement(
-        *(getattr(STATEMENT, name) for name in STATEMENT.__struct_fields__[:8]),
-        Ratios(attained=share, best_case=None, worst_case=None, coverage=None),
-        None,
-        None,
-    )
+    ratios = Ratios(attained=share, best_case=None, worst_case=None, coverage=None)
+    statement = msgspec.structs.replace(STATEMENT, ratios=ratios)
     assert f'"attained_ratio":{text},"best_case_ratio":null' in statement_record(statement).decode()
 
 
@@ -198,7 +195,5 @@ def test_standings_and_statements_are_ordered_by_period_and_revision_last() -> N
 
 
 def test_alerts_are_ordered_as_announced() -> None:
-    resolved = AlertTransition(
-        "a1b2", 1, Transition.RESOLVED, NOON, NOON + 1, True, Reason.STOPPED, ALERT.labels, {}
-    )
+    resolved = msgspec.structs.replace(ALERT, transition=Transition.RESOLVED, reason=Reason.STOPPED)
     assert sorted([resolved, ALERT], key=alert_key) == [ALERT, resolved]

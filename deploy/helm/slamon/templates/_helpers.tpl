@@ -51,3 +51,43 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $own := dict "agreements" $directories "http" (dict "port" 9464 "liveness_port" 9465) -}}
 {{- mergeOverwrite (deepCopy .Values.settings) $own | toYaml -}}
 {{- end -}}
+
+{{/* What every container of the pod has alike. */}}
+{{- define "slamon.container" -}}
+image: {{ include "slamon.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+env:
+  # Static membership: a pod that is back within kafka.session_timeout moves no task.
+  - name: SLAMON_KAFKA__GROUP_INSTANCE_ID
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.name
+  {{- with .Values.env }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .Values.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  privileged: false
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+volumeMounts:
+  # Directories, never subPath: a changed ConfigMap would not arrive.
+  - name: settings
+    mountPath: /etc/slamon
+    readOnly: true
+  {{- range (include "slamon.agreementVolumes" . | fromYamlArray) }}
+  - name: agreements-{{ .name }}
+    mountPath: /etc/slamon-agreements/{{ .name }}
+    readOnly: true
+  {{- end }}
+  {{- range .Values.secrets }}
+  - name: secret-{{ . }}
+    mountPath: /etc/slamon-secrets/{{ . }}
+    readOnly: true
+  {{- end }}
+{{- end -}}

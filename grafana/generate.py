@@ -1,0 +1,50 @@
+"""Writes the dashboards: here for people who import them, and into the Helm chart, which can only ship its own files.
+
+python grafana/generate.py [--check]
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import on_call
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+HERE = Path(__file__).resolve().parent
+FOLDERS = (HERE, HERE.parent / "deploy" / "helm" / "slamon" / "dashboards")
+BOARDS = {"on-call.json": on_call.board}
+
+
+def main(arguments: list[str]) -> int:
+    """Write every file, or with --check say which are not as they would be written (1: some are not)."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if a file is out of date"
+    )
+    check: bool = parser.parse_args(arguments).check
+    files = {folder / name: rendered(board()) for name, board in BOARDS.items() for folder in FOLDERS}
+    if not check:
+        for file, text in files.items():
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+        return 0
+    out_of_date = [file for file, text in files.items() if not file.is_file() or file.read_text() != text]
+    out_of_date += [file for folder in FOLDERS for file in sorted(folder.glob("*.json")) if file not in files]
+    for file in out_of_date:
+        print(
+            f"{file.relative_to(HERE.parent)} is not what grafana/generate.py writes: run `python grafana/generate.py`"
+        )
+    return int(bool(out_of_date))
+
+
+def rendered(board: Dashboard) -> str:
+    built = board.build()
+    for number, panel in enumerate(built.panels or [], 1):
+        panel.id_val = number  # links to a panel go on working when Grafana is started anew
+    return json.dumps(built, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

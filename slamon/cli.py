@@ -1,0 +1,282 @@
+"""The commands. Each parses its options, calls what does the work, and turns what a user can mend into one or two lines.
+
+Exit codes: 0 fine, 1 findings or failed, 2 wrong usage.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+import yaml
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from slamon import __version__, daemon, logs
+from slamon.agreement_files import Loaded, load, rendered
+from slamon.check import check as check_files
+from slamon.codec import InstantError, parse_instant
+from slamon.kafka import changelog, clients, publish, source, topics
+from slamon.outputs.http import AddressError
+from slamon.replay import replay_file, told
+from slamon.settings import Settings, read_settings
+
+T = TypeVar("T")
+FAILED, USAGE = 1, 2
+
+# What a user or an operator can mend: the text of these says how.
+MENDABLE = (
+    clients.Unreachable,
+    topics.Refused,
+    source.Stopped,
+    changelog.Unreadable,
+    publish.NotEvents,
+    AddressError,
+    ValueError,
+    OSError,
+)
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """End with `error: message` on standard error."""
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
+    sys.exit(code)
+
+
+class InstantType(click.ParamType[int]):
+    """An instant as in events."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_instant(value)
+        except InstantError as error:
+            self.fail(
+                f"{error}; write it as 2026-11-23T14:32:00Z or with an offset such as +01:00", param, ctx
+            )
+
+
+PATHS = click.Path(exists=True, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+config_option = click.option(
+    "--config",
+    "config",
+    type=FILE,
+    required=True,
+    help="YAML file of settings; SLAMON_… variables win over it.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="slamon")
+def main() -> None:
+    """Knows at every moment whether service-level agreements are kept, and says so before they are broken."""
+    # What libraries mutter on the way to a success is for the daemon's log; commands say how it ended.
+    logging.getLogger().addHandler(logging.NullHandler())
+
+
+@main.command()
+@config_option
+def run(config: Path) -> None:
+    """Run the daemon: events from Kafka in, standings, alerts and metrics out."""
+    settings = _settings(config)
+    logs.set_up(settings.log)
+    agreements = _agreements_of(settings)
+    _await(lambda: daemon.run(settings, agreements))
+
+
+@main.command()
+@click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True)
+def check(paths: tuple[Path, ...]) -> None:
+    """Read agreements and calendars from files and folders, and say what is wrong with them.
+
+    Ends with 0 if they can be judged by, with 1 if not.
+    """
+    sys.exit(check_files(paths, sys.stdout))
+
+
+@main.command()
+@click.option(
+    "--agreements",
+    type=PATHS,
+    multiple=True,
+    required=True,
+    help="File or folder of agreements; may be repeated.",
+)
+@click.option(
+    "--events",
+    type=FILE,
+    required=True,
+    help="Events, one JSON object a line, in the order of their arrival.",
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the results."
+)
+@click.option("--sort", is_flag=True, help="Take the events in the order of their time instead.")
+@click.option("--until", type=InstantType(), help="Judge as of this instant; default: the latest event.")
+def replay(agreements: tuple[Path, ...], events: Path, out: Path, *, sort: bool, until: int | None) -> None:
+    """Judge recorded events without Kafka.
+
+    Writes clocks, standings, statements and alerts as NDJSON into the folder, the same bytes for the same input.
+    """
+    loaded = _load(agreements)
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("judging"),
+        BarColumn(),
+        TaskProgressColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    ) as progress:
+        bar = progress.add_task("judging", total=events.stat().st_size)
+        try:
+            summary = replay_file(
+                loaded.agreements,
+                events,
+                out,
+                sort=sort,
+                until=until,
+                progress=lambda count: progress.advance(bar, count),
+            )
+        except OSError as error:
+            fail(f"{error.filename}: {error.strerror}")
+    for line in told(summary):
+        click.echo(line)
+
+
+@main.group(name="topics")
+def topics_group() -> None:
+    """Kafka topics that slamon reads and writes."""
+
+
+@topics_group.command()
+@config_option
+def create(config: Path) -> None:
+    """Make the topics that are missing; what is there is left as it is."""
+    settings = _settings(config)
+    for outcome in _await(lambda: topics.create(settings.kafka)):
+        click.echo(
+            f"{outcome.name}: {outcome.partitions} partitions, {'made' if outcome.made else 'was there'}"
+        )
+
+
+@main.command(name="publish")
+@config_option
+@click.option("--as-is", is_flag=True, help="Send every line as it stands, also those that are no events.")
+@click.argument("file", type=FILE)
+def publish_command(config: Path, file: Path, *, as_is: bool) -> None:
+    """Write the events of FILE (one JSON object a line) to the right topics and partitions.
+
+    Publishing a file twice is harmless: a second event of the same identity changes nothing.
+    """
+    settings = _settings(config)
+    published = _await(lambda: publish.publish(settings.kafka, file, as_is=as_is))
+    for topic, count in sorted(published.sent.items()):
+        click.echo(f"{topic}: {count:,} records")
+    click.echo(f"{published.events:,} {'lines' if as_is else 'events'} published")
+
+
+def _settings(config: Path) -> Settings:
+    try:
+        return read_settings(config)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        fail("\n       ".join([f"{config} (with SLAMON_… variables) cannot be used:", *lines]), USAGE)
+    except (SettingsError, yaml.YAMLError, ValueError) as error:
+        fail(f"{config}: {error}", USAGE)
+
+
+def _load(paths: tuple[Path, ...]) -> Loaded:
+    loaded = load(paths)
+    if loaded.faults:
+        _tell_faults(loaded.faults)
+    if not loaded.agreements:
+        fail(f"no agreements in {', '.join(map(str, paths))}", USAGE)
+    return loaded
+
+
+def _tell_faults(faults: tuple[Any, ...]) -> NoReturn:
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for fault in faults:
+        console.print(rendered(fault))
+        console.print()
+    fail("the agreements have faults; `slamon check` shows them as well", FAILED)
+
+
+def _agreements_of(settings: Settings) -> tuple[Any, ...]:
+    try:
+        return daemon.agreements_of(settings)
+    except daemon.AgreementsRefused as refused:
+        _tell_faults(refused.faults)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}; see `agreements` in the settings", USAGE)
+    except ValueError as error:
+        fail(str(error), USAGE)
+
+
+def _await(work: Callable[[], Awaitable[T]]) -> T:
+    async def awaited() -> T:
+        return await work()
+
+    try:
+        return asyncio.run(awaited())
+    except MENDABLE as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+class SpanType(click.ParamType[float]):
+    """A duration in seconds: `90`, `60s`, `5m`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        units = {"s": 1, "m": 60, "h": 3600}
+        number, unit = (value[:-1], value[-1]) if value[-1:] in units else (value, "s")
+        if not number.isdecimal() or int(number) == 0:
+            self.fail(f"{value!r} is no duration; write 90, 60s, 5m or 1h", param, ctx)
+        return float(int(number) * units[unit])
+
+
+@main.command()
+@click.option("--for", "seconds", type=SpanType(), help="End by itself after this time, such as 60s or 5m.")
+@click.option(
+    "--speed",
+    type=click.IntRange(1, 600),
+    default=60,
+    show_default=True,
+    help="How much faster its time runs.",
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="Another seed is another world.")
+def demo(*, seconds: float | None, speed: int, seed: int) -> None:
+    """Show the whole thing on this machine: Kafka, invented customers, the monitor, its alerts.
+
+    Fetches what it needs once (some 80 MB). With --for it ends with 0 only if an alert was delivered before it was due.
+    """
+    from slamon.demo import parts, processes, stage  # only the demo needs them
+
+    try:
+        sys.exit(stage.demo(seconds=seconds, speed=speed, seed=seed))
+    except (stage.DemoFailed, parts.Missing, processes.ProcessFailed, *MENDABLE) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,303 @@
+"""Builds the parts and lets them run: event, step, commit, deliver; and says how it goes.
+
+What is decided is the domain's, what survives is Kafka's; here they meet the notifier, the metrics and the probes.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from functools import cached_property
+
+import structlog
+
+from slamon import __version__, clock
+from slamon.agreement_files import Fault, load
+from slamon.domain.agreement import Agreement, AvailabilityObjective
+from slamon.domain.decisions import ClockOutcome, ClockState, Transition
+from slamon.domain.events import SECOND
+from slamon.domain.monitor import Monitor
+from slamon.domain.watches import Watch
+from slamon.kafka.observations import Committed, Observations, Restored
+from slamon.kafka.partitioner import partition_for
+from slamon.kafka.source import Source
+from slamon.outputs.exposition import (
+    DueClock,
+    ObjectiveFacts,
+    ObjectiveView,
+    OpenClocks,
+    View,
+    duration_text,
+    objective_facts,
+)
+from slamon.outputs.http import Progress, Pulse, Readiness, liveness, serving
+from slamon.outputs.metrics import Metrics
+from slamon.outputs.notifier import Notifier
+from slamon.settings import Settings
+
+ON_TIME = 10 * SECOND  # the clock moves by polls and commits; what is known within this is not called late
+LOOP_LIMIT = 30.0  # s the loop may stand still before the process is to be restarted
+FIGURES_EVERY = 1.0  # s
+
+log = structlog.get_logger()
+
+
+class AgreementsRefused(Exception):  # noqa: N818 - reads as what it says
+    """The agreement files have faults; there is nothing to judge by."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__(f"{len(faults)} faults in the agreements")
+        self.faults = faults
+
+
+def agreements_of(settings: Settings) -> tuple[Agreement, ...]:
+    """Raises AgreementsRefused, OSError for a missing path, ValueError when there are none."""
+    loaded = load(settings.agreements)
+    if loaded.faults:
+        raise AgreementsRefused(loaded.faults)
+    if not loaded.agreements:
+        raise ValueError(
+            "there are no agreements to judge by: set `agreements` to files or directories that hold some"
+        )
+    return loaded.agreements
+
+
+class Daemon:
+    """`run` it until `stop`; ports and tasks can be asked for meanwhile."""
+
+    def __init__(self, settings: Settings, agreements: tuple[Agreement, ...], *, pace: int = 1) -> None:
+        """`pace`: how much faster than the wall the clock runs (only the demo's does)."""
+        self.port: int | None = None
+        self.liveness_port: int | None = None
+        self._settings = settings
+        self._agreements = agreements
+        self._on_time = ON_TIME * pace
+        self._metrics = Metrics(__version__)
+        self._metrics.config_taken(clock.wall())
+        self._pulse = Pulse()
+        self._told: Counter[tuple[str, str]] = Counter()  # figures already counted in the metrics
+        self._notifier = Notifier(settings.notifier, self._metrics, self._may_send)
+        self._source = Source(
+            settings,
+            self._monitor_for,
+            Observations(committed=self._committed, restored=self._restored, entered=self._entered),
+        )
+        self._stopping = asyncio.Event()
+
+    # What Kafka's side asks for ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def _by_partition(self) -> dict[int, list[Agreement]]:
+        layout = self._source.layout
+        assert layout is not None
+        found: dict[int, list[Agreement]] = {}
+        for agreement in self._agreements:
+            key = agreement.customer.encode(errors="surrogatepass")
+            partition = partition_for(key, layout.partitions, self._settings.kafka.partitioner)
+            found.setdefault(partition, []).append(agreement)
+        return found
+
+    def _monitor_for(self, partition: int) -> Monitor:
+        return Monitor(self._by_partition.get(partition, []), steps=False, on_time=self._on_time)
+
+    def _entered(self, partition: int, state: str) -> None:
+        shown = {"finishing": "running", "proving": "parked"}.get(state, state)
+        if shown == "closed":
+            self._metrics.task_gone(partition)
+        else:
+            self._metrics.task_state(partition, shown)
+        task = self._source.tasks.get(partition)
+        if state == "running" and task is not None and task.monitor is not None:
+            self._notifier.begin(partition, task.monitor.firing())
+        elif state in ("parked", "failed", "closed"):
+            self._notifier.forget(partition)
+
+    def _committed(self, committed: Committed) -> None:
+        self._metrics.commit_duration.observe(committed.seconds)
+        transitions = [announced.transition for announced in committed.alerts]
+        for transition in transitions:
+            if transition.transition is Transition.FIRED and not transition.late:
+                self._metrics.detection_delay.observe(max(committed.at - transition.at, 0) / SECOND)
+            log.info(
+                "alert",
+                transition=transition.transition.value,
+                reason=transition.reason.value,
+                late=transition.late,
+                **transition.labels,
+            )
+        self._notifier.commit(committed.partition, transitions)
+
+    def _restored(self, restored: Restored) -> None:
+        self._metrics.restore_duration.observe(restored.seconds)
+        self._metrics.restore_records.inc(restored.records)
+
+    def _may_send(self, partition: int) -> bool:
+        """Whether the task was surely ours less than half a session timeout ago: a process that was frozen says nothing."""
+        task = self._source.tasks.get(partition)
+        proved_at = None if task is None else task.proved_at
+        return (
+            proved_at is not None and clock.monotonic() - proved_at < self._settings.kafka.session_timeout / 2
+        )
+
+    # What is shown ----------------------------------------------------------------------------------------------------
+
+    def _readiness(self) -> Readiness:
+        states = {str(partition): task.state.value for partition, task in sorted(self._source.tasks.items())}
+        return Readiness(self._source.ready and not self._stopping.is_set(), {"tasks": states})
+
+    def _progress(self) -> Iterator[Progress]:
+        yield Progress("loop", self._pulse.at, LOOP_LIMIT)
+        # A poll that fails goes on turning; only one that never comes back stands still.
+        yield Progress("poll", self._source.last_turn, self._settings.kafka.poll_stall * 2)
+
+    def _view(self) -> View:
+        objectives: list[ObjectiveView] = []
+        due: list[DueClock] = []
+        for task in list(self._source.running()):
+            if task.monitor is not None and task.monitor.now is not None:
+                _show(task.monitor, max(task.now, task.monitor.now), objectives, due)
+        return View(objectives, due)
+
+    async def _keep_figures(self) -> None:
+        """Carry Kafka's figures over into the metrics."""
+        while True:
+            self._carry_over()
+            await clock.wait(FIGURES_EVERY)
+
+    def _carry_over(self) -> None:
+        metrics, figures = self._metrics, self._source.observations.figures
+        for name, count in figures.events.items():
+            self._raise_by("event", name, count, metrics.events[name].inc)
+        taken = {
+            "late": metrics.events_late,
+            "duplicate": metrics.events_duplicate,
+            "conflicting_duplicate": metrics.events_conflicting,
+            "unmatched": metrics.events_unmatched,
+        }
+        for name, counter in taken.items():
+            self._raise_by("taken", name, figures.taken[name], counter.inc)
+        for name, count in figures.rejected.items():
+            self._raise_by("rejected", name, count, metrics.rejected(name).inc)
+        self._raise_by("restores", "failed", figures.restores_failed.total(), metrics.restore_failures.inc)
+        for task in self._source.running():
+            if task.now:
+                metrics.watermark(task.partition, task.now)
+            for topic, records in task.lag.items():
+                if records is not None:
+                    metrics.lag(topic, task.partition, records)
+
+    def _raise_by(self, kind: str, name: str, count: int, by: Callable[[float], None]) -> None:
+        before = self._told[kind, name]
+        if count > before:
+            by(count - before)
+            self._told[kind, name] = count
+
+    # Its life ---------------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Finish what was begun: last commits, then last notifications; `run` returns."""
+        if not self._stopping.is_set():
+            log.info("stopping")
+            self._stopping.set()
+
+    async def run(self) -> None:
+        """Until `stop`, or until something fails for good.
+
+        Raises what `Source.run` raises, and outputs.http.AddressError; the text says what to do.
+        """
+        settings = self._settings
+        with liveness(settings.http, lambda: list(self._progress())) as self.liveness_port:
+            async with serving(
+                settings.http,
+                settings.metrics,
+                metrics=self._metrics,
+                view=self._view,
+                readiness=self._readiness,
+            ) as self.port:
+                log.info(
+                    "started",
+                    port=self.port,
+                    liveness_port=self.liveness_port,
+                    agreements=len(self._agreements),
+                )
+                async with asyncio.TaskGroup() as group:
+                    pulse = group.create_task(self._pulse.run(), name="pulse")
+                    figures = group.create_task(self._keep_figures(), name="figures")
+                    notifier = group.create_task(self._notifier.run(), name="notifier")
+                    source = group.create_task(self._source.run(), name="source")
+                    await self._stopping.wait()
+                    self._source.stop()
+                    await source
+                    self._notifier.stop(settings.shutdown_timeout / 4)
+                    await notifier
+                    self._carry_over()
+                    pulse.cancel()
+                    figures.cancel()
+        log.info("stopped")
+
+
+def _show(monitor: Monitor, now: int, objectives: list[ObjectiveView], due: list[DueClock]) -> None:
+    """Everything a page shows of one task, as of `now`."""
+    open_clocks: dict[tuple[str, str, str], Counter[ClockState | ClockOutcome]] = {}
+    for customer in monitor.customers.values():
+        for ticket in customer.tickets.values():
+            for _, _, view in ticket.views(now):
+                clock_record = view.record
+                if clock_record.state not in (ClockState.RUNNING, ClockState.PAUSED):
+                    continue
+                missed = clock_record.outcome is ClockOutcome.MISSED
+                counted = open_clocks.setdefault(
+                    (customer.id, clock_record.agreement, clock_record.objective), Counter()
+                )
+                counted[ClockOutcome.MISSED if missed else clock_record.state] += 1
+                if not missed and clock_record.due_at is not None:
+                    due.append(DueClock(clock_record, ticket.priority))
+    for watch in monitor.watches():
+        if watch.agreement.start <= now < watch.agreement.end:
+            facts = _facts(watch)
+            counted = open_clocks.get((facts.customer, facts.agreement, facts.objective), Counter())
+            clocks = OpenClocks(
+                counted[ClockState.RUNNING], counted[ClockState.PAUSED], counted[ClockOutcome.MISSED]
+            )
+            availability = isinstance(watch.objective, AvailabilityObjective)
+            objectives.append(
+                ObjectiveView(
+                    facts, watch.standing(now), _burn_rates(watch, now), None if availability else clocks
+                )
+            )
+
+
+def _facts(watch: Watch) -> ObjectiveFacts:
+    return next(
+        facts for facts in objective_facts(watch.agreement) if facts.objective == watch.objective.name
+    )
+
+
+def _burn_rates(watch: Watch, now: int) -> tuple[tuple[str, Fraction], ...]:
+    return tuple((duration_text(window), rate) for window, rate in watch.burn_rates(now))
+
+
+async def run(settings: Settings, agreements: tuple[Agreement, ...], *, pace: int = 1) -> None:
+    """The daemon until SIGTERM or SIGINT."""
+    daemon = Daemon(settings, agreements, pace=pace)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop)
+    try:
+        await daemon.run()
+    except BaseExceptionGroup as failures:
+        raise _only(failures) from failures
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)
+
+
+def _only(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What people must see, if it is the only thing that happened."""
+    if len(failures.exceptions) > 1:
+        return failures
+    first = failures.exceptions[0]
+    return _only(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,651 @@
+"""One task: partition p of every input, its state in memory, and the only producer that may write on its behalf.
+
+The rules:
+
+- Who starts the producer of `{application}-{p}` owns the task: that fences whoever had it before. What is written
+  without the newest producer never becomes visible.
+- The input positions stand in the changelog, in the transaction of the state that they led to. Nothing else says where
+  to go on.
+- Memory runs ahead of the last commit, by what was applied since. After a commit of unknown outcome memory is worth
+  nothing: drop it and the producer, read back what stands.
+- Alerts must survive even a torn transaction (the changelog's part there, the alerts' part gone, or the other way
+  round, after several broker failures at once). Every transition has a number, and only this task writes numbers into
+  its partition of the alerts topic; a transition stays in the changelog's outbox until it was read there. After a
+  restore what is missing is sent again under its number, and what is there without being known keeps its number if it
+  is decided again. Readers drop numbers they have. Standings and statements are upserts: they are written again.
+- Batches are applied between two awaits, and a commit takes what there is between two awaits: so no lock is needed. A
+  failure shows in the task's state before anybody else runs.
+"""
+
+import asyncio
+import enum
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalOperation, ProducerFenced
+
+from slamon import clock
+from slamon.codec import Rejected, RejectReason, decode, format_instant
+from slamon.domain.decisions import (
+    AlertChanged,
+    FactKey,
+    Facts,
+    FactsChanged,
+    Standing,
+    StandingChanged,
+    Statement,
+    StatementIssued,
+)
+from slamon.domain.events import Event, ExclusionEvent, TicketEvent
+from slamon.domain.monitor import Monitor
+from slamon.kafka import changelog, clients, restore
+from slamon.kafka.changelog import Gap, Owner, Positions, Reading
+from slamon.kafka.clients import Outgoing, TaskProducer
+from slamon.kafka.dead_letters import dead_letter
+from slamon.kafka.input_clock import InputClock
+from slamon.kafka.observations import Announced, Committed, Observations, Restored
+from slamon.kafka.partitioner import partition_for
+from slamon.kafka.topics import Layout, Refused
+from slamon.records import alert_record, standing_record, statement_record
+from slamon.settings import Settings
+
+ALERT_SPACING = (
+    0.1  # s between commits that alerts ask for; a commit too soon after another waits 20 ms in the client
+)
+CLOCK_AHEAD = 5_000_000  # microseconds that a predecessor's clock may have been ahead of ours
+RECORDS_AT_ONCE = 100_000  # of the inputs, applied and not yet committed, before the inputs wait for the commit
+CHANGES_AT_ONCE = 20_000  # the same in records to be written: a commit of so many takes some tenths of a second
+NAME_BYTES = 1024  # of a customer, a subject, an id: they become keys, and keys are kept for long
+GAPS_KEPT = 20
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # s between two attempts to restore
+WITHOUT_PAUSE = 500  # records decoded in one go, a few ms
+
+log = structlog.get_logger()
+
+
+class State(enum.Enum):
+    RESTORING = "restoring"
+    RUNNING = "running"
+    FINISHING = "finishing"  # revoked; takes nothing more, the last commit is under way
+    PARKED = "parked"  # everything is committed; memory is kept, should the task come back
+    PROVING = "proving"  # it came back: was it somebody else's meanwhile?
+    FAILED = "failed"  # memory and producer are dropped; a restore will be tried again
+    CLOSED = "closed"
+
+
+MOVES: dict[State, tuple[State, ...]] = {
+    State.RESTORING: (State.RUNNING, State.FAILED, State.CLOSED),
+    State.RUNNING: (State.FINISHING, State.FAILED, State.CLOSED),
+    State.FINISHING: (State.PARKED, State.FAILED, State.CLOSED),
+    State.PARKED: (State.PROVING, State.CLOSED),
+    State.PROVING: (State.RUNNING, State.FAILED, State.CLOSED),
+    State.FAILED: (State.RESTORING, State.CLOSED),
+    State.CLOSED: (),
+}
+
+
+class Lost(Exception):  # noqa: N818 - reads as what it says
+    """What the task holds may not be what stands; it must be read back."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        self.kind = type(error).__name__
+        # A producer that was fenced fails its later calls by assertion.
+        self.fenced = isinstance(error, ProducerFenced | IllegalOperation | AssertionError)
+
+
+class ClockBehind(Exception):  # noqa: N818 - reads as what it says
+    """Our clock is behind that of the task's predecessor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What all tasks of a process share."""
+
+    settings: Settings
+    layout: Layout
+    instance: str
+    monitor_for: Callable[[int], Monitor]
+    observations: Observations
+    began: Callable[["Task"], None]  # it runs: feed it from its positions on
+    failed: Callable[["Task"], None]  # it runs no more: feed it nothing
+    group_position: Callable[[TopicPartition], Awaitable[int | None]]
+    discard: Callable[[TaskProducer, bool], None]  # end this producer; True: in good order
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What the next commit writes."""
+
+    facts: dict[FactKey, Facts | None] = field(default_factory=dict)
+    alerts: list[Announced] = field(default_factory=list)
+    resent: list[Announced] = field(default_factory=list)  # they stand in the outbox already
+    standings: dict[tuple[str, str, str], Standing] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
+    dead_letters: list[Outgoing] = field(default_factory=list)
+    events: Counter[type[Event]] = field(default_factory=Counter)
+    taken: Counter[enum.Enum] = field(default_factory=Counter)
+    rejected: Counter[RejectReason] = field(default_factory=Counter)
+    records: int = 0
+    moved: bool = False  # positions, at least
+
+    @property
+    def size(self) -> int:
+        return len(self.facts) + len(self.alerts) + len(self.statements) + len(self.dead_letters)
+
+    @property
+    def anything(self) -> bool:
+        return self.moved or bool(self.size or self.standings)
+
+    @property
+    def urgent(self) -> bool:
+        return bool(self.alerts or self.resent)
+
+
+class Task:
+    """Lives from its assignment to its end by `live`; the source feeds it, and asks it to leave."""
+
+    def __init__(self, partition: int, company: Company) -> None:
+        kafka = company.settings.kafka
+        self.partition = partition
+        self.topics = (kafka.topics.tickets, kafka.topics.availability)
+        self.inputs = [TopicPartition(topic, partition) for topic in self.topics]
+        self.state = State.RESTORING
+        self.failure: str | None = None  # why it last failed, until it runs again
+        self.monitor: Monitor | None = None  # set while memory is good
+        self.clocks: dict[str, InputClock] = {}
+        self.now = 0  # the instant up to which everything has been applied
+        self.committed: dict[str, int] = {}  # topic → position that stands in the changelog
+        self.proved_at: float | None = None  # monotonic; see `Committed`
+        self.alerts_seen = 0  # offset in the alerts topic
+        self._company = company
+        self._kafka = kafka
+        self._names = kafka.topics
+        self._producer: TaskProducer | None = None
+        self._pending = _Pending()
+        self._unjudged = False  # events were applied since the monitor's clock was last moved
+        self._number = 0  # of the newest alert transition
+        self._outbox: set[int] = set()  # numbers in the changelog's outbox
+        self._seen: list[int] = []  # numbers to be taken out of it
+        self._orphans: dict[tuple[str, int, str], int] = {}  # in the alerts topic, but unknown to the state
+        self._parts: dict[FactKey, int] = {}  # of facts with more than one
+        self._gaps: tuple[Gap, ...] = ()
+        self._homes: set[str] = set()  # customers that belong here
+        self._last_commit = 0.0
+        self._waits_until = 0.0
+        self._leaving = False
+        self._lost: Lost | None = None
+        self._wake = asyncio.Event()
+
+    # ------------------------------------------------------------------------------------------------- fed by the source
+
+    def take(self, topic: str, records: Sequence[Any], wall: int) -> None:
+        """Apply a batch of an input. `wall`: the wall clock, to know events from the future by."""
+        assert self.monitor is not None
+        apply = self.monitor.apply
+        pending, homes = self._pending, self._homes
+        for record in records:
+            event = decode(record.value, record.headers, now=wall)
+            if isinstance(event, Rejected):
+                self._reject(record, event)
+                continue
+            customer = event.customer
+            if (customer is not None and customer not in homes) or len(record.value) > NAME_BYTES:
+                refused = self._out_of_place(event)
+                if refused is not None:
+                    self._reject(record, refused)
+                    continue
+            try:
+                pending.taken[apply(event)] += 1
+            except Exception as error:
+                error.add_note(f"while applying {topic} partition {self.partition} offset {record.offset}")
+                raise
+            pending.events[type(event)] += 1
+        pending.records += len(records)
+        pending.moved = True
+        self._unjudged = True
+
+    def _out_of_place(self, event: Event) -> Rejected | None:
+        for name, word in (("customer", event.customer), ("id", event.id), ("subject", _subject(event))):
+            length = len((word or "").encode(errors="surrogatepass"))
+            if length > NAME_BYTES:
+                return Rejected(
+                    RejectReason.TOO_LARGE, f"{name}: {length} bytes, a name may have {NAME_BYTES}"
+                )
+        if event.customer is None or event.customer in self._homes:
+            return None
+        key = event.customer.encode(errors="surrogatepass")
+        home = partition_for(key, self._company.layout.partitions, self._kafka.partitioner)
+        if home != self.partition:
+            return Rejected(
+                RejectReason.WRONG_PARTITION,
+                f"customer {event.customer!r} belongs in partition {home} by {self._kafka.partitioner}: "
+                "produce with the customer as key, and the partitioner that slamon is set to",
+            )
+        self._homes.add(event.customer)
+        return None
+
+    def _reject(self, record: Any, rejected: Rejected) -> None:
+        layout = self._company.layout
+        letter = dead_letter(
+            record,
+            rejected,
+            application=self._company.settings.application_id,
+            topic=self._names.dead_letters,
+            partition=self.partition % layout.dead_letter_partitions,
+            limit=layout.dead_letter_bytes,
+        )
+        self._pending.dead_letters.append(letter)
+        self._pending.rejected[rejected.reason] += 1
+
+    def turn(self) -> None:
+        """Once after every poll, when the clocks of its inputs are up to date: time may have passed."""
+        assert self.monitor is not None
+        shown = [one.shows for one in self.clocks.values()]
+        latest = min((at for at in shown if at is not None), default=0) if None not in shown else 0
+        if latest > self.now:
+            self.now = latest
+            due = self.monitor.wake_at()
+            if self._unjudged or (due is not None and due <= latest):
+                self.monitor.advance(latest)
+                self._unjudged = False
+                self._gather()
+        if self._next_commit() < self._waits_until:
+            self._wake.set()
+
+    def _gather(self) -> None:
+        assert self.monitor is not None
+        pending = self._pending
+        for decision in self.monitor.drain():
+            match decision:
+                case FactsChanged(key=key, facts=facts):
+                    pending.facts[key] = facts
+                case StandingChanged(standing=standing):
+                    pending.standings[_objective(standing)] = standing
+                case StatementIssued(statement=statement):
+                    pending.statements.append(statement)
+                case AlertChanged(transition=transition):
+                    content = (transition.id, transition.episode, transition.transition.value)
+                    number = self._orphans.pop(content, None)
+                    if number is None:
+                        number = self._number = self._number + 1
+                    pending.alerts.append(Announced(number, transition))
+
+    @property
+    def full(self) -> bool:
+        """So much waits for a commit that its inputs must wait too."""
+        return self._pending.records >= RECORDS_AT_ONCE or self._pending.size >= CHANGES_AT_ONCE
+
+    @property
+    def lag(self) -> dict[str, int | None]:
+        """Topic → records still to come, as last seen."""
+        return {topic: one.lag for topic, one in self.clocks.items()}
+
+    # ------------------------------------------------------------------------------------- its alerts, seen in their topic
+
+    @property
+    def awaits_alerts(self) -> bool:
+        return bool(self._outbox)
+
+    def saw_alert(self, number: int | None, next_offset: int) -> None:
+        """A record of its partition of the alerts topic was read."""
+        self.alerts_seen = max(self.alerts_seen, next_offset)
+        if number in self._outbox:
+            self._outbox.discard(number)
+            self._seen.append(number)
+
+    # ---------------------------------------------------------------------------------------------------------- its life
+
+    def leave(self) -> bool:
+        """The task is revoked. Whether it still has something to finish; if not, it may be cancelled."""
+        self._leaving = True
+        self._wake.set()
+        if self.state is State.RUNNING:
+            self._enter(State.FINISHING)
+        return self.state is State.FINISHING
+
+    def fall_behind(self, topic: str) -> None:
+        """What it was to read next of an input is there no more; a restore will see how much that is."""
+        self._lost = Lost(restore.FellBehind(f"{topic} no longer holds what comes next"))
+        self._company.failed(self)
+        self._wake.set()
+
+    async def live(self) -> None:
+        """Until it has left: then it is PARKED, or CLOSED when there is nothing worth keeping.
+
+        Raises Refused and changelog.Unreadable when people must act, and whatever the monitor raises.
+        """
+        self._leaving = False
+        attempts = 0
+        try:
+            while True:
+                try:
+                    await self._get_ready()
+                    attempts = 0
+                    await self._serve()
+                    self._enter(State.PARKED)
+                except Lost as lost:
+                    attempts += 1
+                    self._lose(lost)
+                    if not self._leaving:
+                        await self._pause(attempts, fenced=lost.fenced)
+                        self._enter(State.RESTORING)
+                if self._leaving:
+                    return
+        finally:
+            if self.state not in (State.PARKED, State.CLOSED):
+                self.close()
+
+    def close(self) -> None:
+        """Let everything go; what was not committed is the next owner's."""
+        in_order = self.state is State.PARKED
+        self._enter(State.CLOSED)
+        self._forget(in_order=in_order)
+
+    async def _get_ready(self) -> None:
+        if self.state is State.PARKED:
+            self._enter(State.PROVING)
+            await self._commit([self._owner(secrets.token_bytes(16))])
+        else:
+            await self._restore()
+        self._enter(State.RUNNING)
+        self.failure = self._lost = None
+        # Tasks that begin together must not go on committing together: that is slow for all.
+        self._last_commit = clock.monotonic() - self._kafka.commit_interval * (self.partition * 0.618 % 1)
+        self._company.began(self)
+
+    async def _serve(self) -> None:
+        while not self._leaving:
+            self._waits_until = self._next_commit()
+            rest = self._waits_until - clock.monotonic()
+            if rest > 0:
+                self._wake.clear()
+                await clients.within(self._wake, rest)
+            else:
+                await self._commit_pending()
+            if self._lost is not None:
+                raise self._lost
+        if self._pending.anything:
+            await self._commit_pending()
+
+    def _next_commit(self) -> float:
+        """When, by the monotonic clock. An idle task commits too: that proves that it is still ours."""
+        if self._pending.urgent or self.full:
+            return self._last_commit + min(ALERT_SPACING, self._kafka.commit_interval)
+        if self._pending.anything:
+            return self._last_commit + self._kafka.commit_interval
+        return self._last_commit + self._kafka.session_timeout / 4
+
+    def _lose(self, lost: Lost) -> None:
+        was = self.state
+        self._enter(State.FAILED)
+        self._forget(in_order=False)
+        self.failure = str(lost)
+        figures = self._company.observations.figures
+        counted = figures.tasks_lost if was in (State.RUNNING, State.FINISHING) else figures.restores_failed
+        counted[lost.kind] += 1
+        log.warning("task_failed", partition=self.partition, state=was.value, error=str(lost))
+        self._company.failed(self)
+
+    def _forget(self, *, in_order: bool) -> None:
+        producer, self._producer = self._producer, None
+        self.monitor = None
+        self.clocks = {}
+        self._pending = _Pending()
+        self._outbox = set()
+        if producer is not None:
+            self._company.discard(producer, in_order)
+
+    async def _pause(self, attempts: int, *, fenced: bool) -> None:
+        pause = min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
+        if fenced:
+            # Another owner has it, and we are about to hear: a restore now would only take it from them once more.
+            pause = max(pause, 1.5 * self._kafka.heartbeat_interval)
+        await clock.wait(pause)
+
+    def _enter(self, state: State) -> None:
+        assert state in MOVES[self.state], f"a task does not go from {self.state} to {state}"
+        self.state = state
+        self._company.observations.entered(self.partition, state.value)
+
+    # ------------------------------------------------------------------------------------------------------------ commits
+
+    async def _commit_pending(self) -> None:
+        self._gather()
+        pending, self._pending = self._pending, _Pending()
+        seen, self._seen = self._seen, []
+        positions = self._positions()
+        kept, sent = self._records(pending, seen, positions)
+        seconds, begun = await self._commit([*kept, *sent, *pending.dead_letters])
+        self.committed = positions.inputs
+        alerts = [*pending.resent, *pending.alerts]
+        self._outbox.update(one.number for one in alerts)
+        self._count(pending)
+        self._company.observations.committed(
+            Committed(self.partition, clock.now(), seconds, pending.records, begun, tuple(alerts))
+        )
+
+    async def _commit(self, records: Sequence[Outgoing]) -> tuple[float, float]:
+        """Seconds it took, and when it began. Raises Lost."""
+        assert self._producer is not None
+        begun = clock.monotonic()
+        try:
+            await self._producer.commit(records, self._kafka.commit_timeout)
+        except Exception as error:
+            raise Lost(error) from error
+        self._last_commit = clock.monotonic()
+        self.proved_at = begun
+        return self._last_commit - begun, begun
+
+    def _positions(self) -> Positions:
+        inputs = {topic: one.position for topic, one in self.clocks.items()}
+        return Positions(inputs, self.now, self._number, self.alerts_seen, self._gaps)
+
+    def _records(
+        self, pending: _Pending, seen: Sequence[int], positions: Positions
+    ) -> tuple[list[Outgoing], list[Outgoing]]:
+        """For the changelog, and for the readers of the outputs."""
+        names = self._names
+        sent = [
+            self._outgoing(names.alerts, one.transition.id, alert_record(one.transition, one.number))
+            for one in (*pending.resent, *pending.alerts)
+        ]
+        sent += [
+            self._outgoing(names.standings, "/".join(objective), standing_record(standing))
+            for objective, standing in pending.standings.items()
+        ]
+        sent += [
+            self._outgoing(names.statements, _statement_name(statement), statement_record(statement))
+            for statement in pending.statements
+        ]
+        kept: list[changelog.Record] = []
+        for key, facts in pending.facts.items():
+            records = changelog.fact_records(key, facts, self._parts.pop(key, 1))
+            parts = sum(value is not None for _, value in records)
+            if parts > 1:
+                self._parts[key] = parts
+            kept += records
+        kept += [changelog.outbox_record(one.number, one.transition) for one in pending.alerts]
+        kept += [changelog.outbox_record(number, None) for number in seen]
+        kept.append(changelog.positions_record(positions))  # last: what follows them is of another commit
+        return [Outgoing(names.changelog, self.partition, *record) for record in kept], sent
+
+    def _outgoing(self, topic: str, key: str, value: bytes) -> Outgoing:
+        return Outgoing(topic, self.partition, key.encode(errors="surrogatepass"), value)
+
+    def _owner(self, nonce: bytes) -> Outgoing:
+        record = changelog.owner_record(Owner(nonce, self._company.instance, clock.now()))
+        return Outgoing(self._names.changelog, self.partition, *record)
+
+    def _count(self, pending: _Pending) -> None:
+        figures = self._company.observations.figures
+        for kind, count in pending.events.items():
+            figures.events[str(kind.__struct_config__.tag)] += count
+        for taken, count in pending.taken.items():
+            figures.taken[taken.value] += count
+        for reason, count in pending.rejected.items():
+            figures.rejected[reason.value] += count
+
+    # ------------------------------------------------------------------------------------------------------------ restore
+
+    async def _restore(self) -> None:
+        begun = clock.monotonic()
+        try:
+            reading, alerts, inputs, seen = await self._read_back()
+        except Exception as error:
+            if not restore.is_transient(error):
+                raise
+            raise Lost(error) from error
+        self._check_clock(reading.positions)
+        monitor, facts = await self._rebuild(reading)
+        self._place(reading, inputs)
+        self._settle_alerts(reading, alerts, seen)
+        self._issue_again(reading)
+        self._pending.moved = True  # the first commit records where it starts from
+        self._unjudged = True
+        self.monitor = monitor
+        restored = Restored(
+            self.partition,
+            clock.monotonic() - begun,
+            reading.records,
+            reading.bytes,
+            facts,
+            len(self._pending.resent),
+        )
+        log.info("task_restored", **{name: getattr(restored, name) for name in Restored.__slots__})
+        self._company.observations.restored(restored)
+
+    async def _read_back(
+        self,
+    ) -> tuple[Reading, restore.Bounds, dict[str, restore.Bounds], dict[int, restore.AlertSeen]]:
+        kafka = self._kafka
+        name = f"{self._company.settings.application_id}-{self.partition}"
+        nonce = secrets.token_bytes(16)
+        self._producer = TaskProducer(kafka, name)
+        await self._producer.start(kafka.commit_timeout)
+        await self._commit([self._owner(nonce)])
+        log_tp = TopicPartition(self._names.changelog, self.partition)
+        alerts_tp = TopicPartition(self._names.alerts, self.partition)
+        reader = clients.reader(kafka, name)
+        try:
+            async with asyncio.timeout(kafka.commit_timeout):
+                await reader.start()
+                bounds = await restore.bounds(reader, [alerts_tp, *self.inputs])
+            reading = await restore.read_changelog(reader, log_tp, nonce, kafka.restore_timeout)
+            alerts = bounds[alerts_tp]
+            start = reading.positions.alerts_seen if reading.positions is not None else alerts.first
+            if not alerts.first <= start <= alerts.end:
+                start = alerts.first
+            seen = await restore.read_alerts(reader, alerts_tp, start, alerts.end, kafka.restore_timeout)
+            if reading.positions is None:
+                await self._check_that_nothing_was_lost()
+        finally:
+            await clients.end(reader.stop())
+        return reading, alerts, {tp.topic: bounds[tp] for tp in self.inputs}, seen
+
+    async def _check_that_nothing_was_lost(self) -> None:
+        async with asyncio.timeout(self._kafka.commit_timeout):
+            for tp in self.inputs:
+                if await self._company.group_position(tp) is not None:
+                    raise Refused(
+                        f"partition {self.partition} of {self._names.changelog} is empty, but the consumer group "
+                        f"{self._company.settings.application_id} has read {tp.topic}: the state was lost. Bring the "
+                        "changelog back, or start anew under another application_id"
+                    )
+
+    def _check_clock(self, positions: Positions | None) -> None:
+        ahead = (positions.now if positions is not None else 0) - clock.now()
+        if ahead > CLOCK_AHEAD:
+            raise Lost(
+                ClockBehind(
+                    f"this machine's clock is {ahead / 1e6:.0f} s behind the instant up to which the task was "
+                    "already judged: set it right"
+                )
+            )
+
+    async def _rebuild(self, reading: Reading) -> tuple[Monitor, int]:
+        monitor = self._company.monitor_for(self.partition)
+        self._parts = {}
+        count = 0
+        for key, facts, parts in reading.facts():
+            monitor.restore(key, facts)
+            if parts > 1:
+                self._parts[key] = parts
+            count += 1
+            if count % WITHOUT_PAUSE == 0:
+                await clients.breathe()
+        self.now = reading.positions.now if reading.positions is not None else 0
+        monitor.start(self.now)
+        return monitor, count
+
+    def _place(self, reading: Reading, inputs: dict[str, restore.Bounds]) -> None:
+        """Where to go on reading: the recorded positions, else the setting; and what is gone for ever."""
+        positions = reading.positions
+        self._gaps = positions.gaps if positions is not None else ()
+        self.clocks = {}
+        for topic, log_of in inputs.items():
+            at = positions.inputs.get(topic) if positions is not None else None
+            if at is None:
+                at = log_of.first if self._kafka.start == "earliest" else log_of.end
+            elif at < log_of.first:
+                gap = Gap(topic, at, log_of.first, clock.now())
+                self._gaps = (*self._gaps, gap)[-GAPS_KEPT:]
+                self._company.observations.figures.gaps += 1
+                log.error("input_gap", topic=topic, partition=self.partition, start=at, end=log_of.first)
+                at = log_of.first
+            elif at > log_of.end:
+                # Made anew, or cut back by an unclean election. Facts that are known already change nothing.
+                log.error("input_begun_anew", topic=topic, partition=self.partition, read=at, end=log_of.end)
+                at = log_of.first
+            self.clocks[topic] = InputClock(at)
+        self.committed = {topic: one.position for topic, one in self.clocks.items()}
+
+    def _settle_alerts(
+        self, reading: Reading, alerts: restore.Bounds, seen: dict[int, restore.AlertSeen]
+    ) -> None:
+        known = reading.positions.number if reading.positions is not None else 0
+        self._orphans = {one.content: number for number, one in seen.items() if number > known}
+        self._number = max(known, *seen, *reading.outbox, 0)
+        self.alerts_seen = alerts.end
+        self._seen = [number for number in reading.outbox if number in seen]
+        self._outbox = set()
+        too_old = clock.now() - self._company.layout.alerts_retention // 2
+        for number, transition in sorted(reading.outbox.items()):
+            if number in seen:
+                continue
+            if transition.detected_at < too_old:
+                self._seen.append(number)
+                self._company.observations.figures.alerts_too_old += 1
+                log.error("alert_too_old_to_send_again", partition=self.partition, number=number)
+            else:
+                self._pending.resent.append(Announced(number, transition))
+
+    def _issue_again(self, reading: Reading) -> None:
+        """The statements of the last commit, should it have been torn; standings the monitor says anew by itself."""
+        for key, facts in reading.last_statements():
+            if facts.statement is not None:
+                self._pending.statements.append(facts.statement)
+                self._pending.facts[key] = facts  # so that it is of the last commit once more
+
+
+def _subject(event: Event) -> str:
+    if isinstance(event, TicketEvent):
+        return event.ticket
+    if isinstance(event, ExclusionEvent):
+        return event.exclusion
+    return event.service
+
+
+def _objective(standing: Standing) -> tuple[str, str, str]:
+    return standing.customer, standing.agreement, standing.objective
+
+
+def _statement_name(statement: Statement) -> str:
+    """The period as ISO 8601 writes an interval where "/" is taken."""
+    period = f"{format_instant(statement.start)}--{format_instant(statement.end)}"
+    return f"{statement.customer}/{statement.agreement}/{statement.objective}/{period}/{statement.revision}"
