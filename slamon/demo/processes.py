@@ -37,6 +37,7 @@ HOST = "127.0.0.1"
 PORTS = range(15_000, 32_768)
 IN_USE = "already in use"  # so say Java and Go alike
 QUOTED_LINES = 12
+ORDERLY = 10.0  # seconds an orderly stop may take
 
 # Compiled little and collected simply, a broker is up sooner and in three quarters of the memory.
 JVM = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
@@ -199,7 +200,7 @@ class Service(abc.ABC):
     Its folder must be empty or absent, and stays when it has ended.
     """
 
-    patience = 10.0  # seconds an orderly stop may take
+    patience = ORDERLY  # when all are stopped
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -256,7 +257,7 @@ class Service(abc.ABC):
     def restart(self, *numbers: int) -> None:
         """Start again on the same ports and data, after an orderly stop of what still runs; return when it serves."""
         chosen = {number: self.programs[number] for number in numbers or self.programs}
-        stop(list(chosen.values()), self.patience)
+        stop(list(chosen.values()), self.patience if len(chosen) == len(self.programs) else ORDERLY)
         for program in chosen.values():
             program.start()
         self.await_ready(list(chosen))
@@ -390,10 +391,13 @@ class Kafka(Service):
         command = self._command(
             "kafka.tools.StorageTool", "format", "-t", self.cluster_id, "-c", self._settings(number)
         )
-        done = subprocess.run(command, capture_output=True, timeout=120, check=False)
-        if done.returncode:
-            said = (done.stdout + done.stderr).decode(errors="replace")
-            raise ProcessFailed(f"kafka-{number}: its data folder could not be formatted:{_end(said)}")
+        try:
+            subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=True)
+        except subprocess.SubprocessError as fault:  # its time was up, or it answered with an error
+            said = (getattr(fault, "output", None) or b"").decode(errors="replace")
+            raise ProcessFailed(
+                f"kafka-{number}: its data folder could not be formatted:{_end(said)}"
+            ) from fault
 
 
 def quicken(java: Path, libs: Path, say: Callable[[str], None]) -> None:
@@ -403,7 +407,7 @@ def quicken(java: Path, libs: Path, say: Callable[[str], None]) -> None:
     """
     try:
         parts.make("kafka", _start_archive(java, libs), say)
-    except (parts.Missing, ProcessFailed, OSError) as fault:
+    except (parts.Missing, ProcessFailed, OSError, subprocess.SubprocessError) as fault:
         say(f"kafka: brokers will start more slowly: {fault}")
 
 
@@ -419,9 +423,7 @@ def _start_archive(java: Path, libs: Path) -> parts.Recipe:
             f"-XX:SharedArchiveFile={home / 'kafka.jsa'}",
         ]
         command = [str(java), *JVM, *dump, "-cp", f"{libs}/*"]
-        subprocess.run(
-            command, capture_output=True, timeout=300, check=False
-        )  # what counts is whether it is there
+        subprocess.run(command, capture_output=True, timeout=300, check=True)
         shutil.rmtree(run)
 
     # Java itself looks whether the archive fits, and goes on without it if not.

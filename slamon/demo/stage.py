@@ -104,7 +104,6 @@ class Stage:
         """Everything that does not depend on the time: the servers and the settings."""
         always = os.environ.get("CI") == "true"
         java, libs = parts.require("java", say=self._say), parts.require("kafka", say=self._say)
-        processes.quicken(java, libs, self._say)
         self._say("starting Kafka")
         kafka = stack.enter_context(processes.Kafka(self._room("kafka"), java=java, libs=libs))
         found = parts.find("alertmanager", build=always, say=self._say)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from slamon.domain.agreement import Agreement, AvailabilityObjective, TicketObjective
-from slamon.domain.attainment import Contribution, Tally
+from slamon.domain.attainment import Contribution, Tally, contribution
 from slamon.domain.events import ExclusionEvent, order_key
 from slamon.domain.exclusions import Declared, declared
 from slamon.domain.service_timeline import ServiceTimeline
@@ -98,15 +98,8 @@ class Customer:
     def tell_tally(self, ticket: Ticket, now: int) -> dict[tuple[str, str], int]:
         """Count the ticket's clocks as they are now. Returns the objectives of which something changed, with since when."""
         changed: dict[tuple[str, str], int] = {}
-        before, after = (
-            ticket.contributions,
-            {
-                identity: Contribution(
-                    view.record.objective, view.record.outcome, view.record.decided_at, view.marks
-                )
-                for identity, _, view in ticket.views(now)
-            },
-        )
+        before = ticket.contributions
+        after = {identity: contribution(view) for identity, _, view in ticket.views(now)}
         if before != after:
             for sign, found in ((-1, before), (1, after)):
                 for (agreement, measure, cycle), one in found.items():

@@ -243,9 +243,24 @@ class Monitor:
             self._say_standings(now)
 
     def finish(self) -> None:
-        """The input has ended (replay): what is due exactly now waits no longer."""
-        if self.now is not None:
-            self._pass_timers(2 * self.now + 1)
+        """The input has ended (replay): what is due exactly now waits no longer.
+
+        Verdicts stay as of now; only the alerts of limits reached exactly now are told, as if the clock had passed it.
+        """
+        if self.now is None:
+            return
+        now = self.now
+        self._pass_timers(2 * now)
+        self._collect_timers(2 * now + 1)
+        subjects, self._dirty = list(self._dirty.values()), {}
+        when = Instant(now + 1, now, self._steps)
+        for subject in subjects:
+            if isinstance(subject, Ticket):
+                self._settle_ticket_alerts(subject, when)
+            else:
+                self._settle_watch_alerts(subject, when)
+                if isinstance(subject, AvailabilityWatch):
+                    subject.rewind()
 
     def wake_at(self) -> int | None:
         """The next instant (microseconds) at which something is due although no event comes."""
@@ -312,66 +327,39 @@ class Monitor:
                 if since is not None:
                     watch.settlement.unsettle(since)
                     watches[id(watch)] = watch
-        wanted = [
-            one
-            for one in (
-                wanted_alert(identity, clock, view, when.now)
-                for identity, clock, view in ticket.views(when.now)
-            )
-            if one is not None
-        ]
-        self._settle_alerts(
-            customer.id,
-            ticket.subject,
-            wanted,
-            lambda memory, firing: ending_of(ticket, memory, firing, wanted, when.now),
-            when,
-        )
+        self._settle_ticket_alerts(ticket, when)
         self._arm(ticket, ticket.wake_at(when.now))
 
     def _judge_watch(self, watch: Watch, when: Instant, key: int) -> None:
-        state: Callable[[tuple[int, int]], Statement]
-        if isinstance(watch, AvailabilityWatch):
-            state = lambda span: watch.statement(span, when.now)  # noqa: E731 - one of two ways to state
-        else:
-            state = watch.statement
-        if isinstance(watch, AvailabilityWatch):
-            self._tell_timeline(watch, when.now)
-        judgement = watch.judge(when.now)
-        self._settle_alerts(
-            watch.agreement.customer,
-            watch.subject,
-            judgement.wanted,
-            lambda memory, firing: watch.ending_of(memory, firing, judgement.wanted, when.now),
-            when,
-        )
+        watch.notice(when.now)
+        wake_at = self._settle_watch_alerts(watch, when)
         due_before = watch.settlement.due_at()
-        for statement in watch.settlement.issue(key // 2, state):
+        for statement in watch.settlement.issue(key // 2, lambda span: watch.statement(span, when.now)):
             subject = f"{statement.agreement}/{statement.objective}/{statement.start}/{statement.end}"
-            self._decide(
-                FactsChanged(
-                    FactKey(FactKind.STATEMENT, statement.customer, subject), Facts(statement=statement)
-                ),
-                StatementIssued(statement),
-            )
+            fact = FactKey(FactKind.STATEMENT, statement.customer, subject)
+            self._decisions += [FactsChanged(fact, Facts(statement=statement)), StatementIssued(statement)]
         if watch.settlement.due_at() != due_before:  # the next period's turn
-            judgement = watch.judge(when.now)
-            self._settle_alerts(
-                watch.agreement.customer,
-                watch.subject,
-                judgement.wanted,
-                lambda memory, firing: watch.ending_of(memory, firing, judgement.wanted, when.now),
-                when,
-            )
-        self._arm(watch, judgement.wake_at)
+            wake_at = self._settle_watch_alerts(watch, when)
+        self._arm(watch, wake_at)
         self._say_standing(watch, when.now)
 
-    @staticmethod
-    def _tell_timeline(watch: AvailabilityWatch, now: int) -> None:
-        """What only time has changed about the past: heartbeats missed by now, an outage that has lasted long enough."""
-        since = watch.changed_since(now)
-        if since is not None:
-            watch.settlement.unsettle(since)
+    def _settle_ticket_alerts(self, ticket: Ticket, when: Instant) -> None:
+        judged = [wanted_alert(*one, when.now) for one in ticket.views(when.now)]
+        wanted = [one for one in judged if one is not None]
+
+        def ending(memory: AlertMemory, firing: AlertTransition) -> Ending:
+            return ending_of(ticket, memory, firing, wanted, when.now)
+
+        self._settle_alerts(ticket.customer, ticket.subject, wanted, ending, when)
+
+    def _settle_watch_alerts(self, watch: Watch, when: Instant) -> int | None:
+        judgement = watch.judge(when.now)
+
+        def ending(memory: AlertMemory, firing: AlertTransition) -> Ending:
+            return watch.ending_of(memory, firing, judgement.wanted, when.now)
+
+        self._settle_alerts(watch.agreement.customer, watch.subject, judgement.wanted, ending, when)
+        return judgement.wake_at
 
     def _settle_alerts(
         self,
@@ -382,13 +370,8 @@ class Monitor:
         when: Instant,
     ) -> None:
         for id_, memory, transition in self._alerts.settle(customer, subject, wanted, ending, when):
-            self._decide(
-                FactsChanged(FactKey(FactKind.ALERT, customer, id_), Facts(alert=memory)),
-                AlertChanged(transition),
-            )
-
-    def _decide(self, *decisions: Decision) -> None:
-        self._decisions += decisions
+            fact = FactKey(FactKind.ALERT, customer, id_)
+            self._decisions += [FactsChanged(fact, Facts(alert=memory)), AlertChanged(transition)]
 
     # Standings ------------------------------------------------------------------------------------------------------
 
@@ -407,7 +390,7 @@ class Monitor:
             or now - said_at >= STANDING_EVERY
         ):
             self._said[id(watch)] = (now, standing)
-            self._decide(StandingChanged(standing))
+            self._decisions.append(StandingChanged(standing))
 
     def _say_standings(self, now: int) -> None:
         if self._swept_at is not None and now - self._swept_at < STANDING_EVERY:

@@ -74,7 +74,12 @@ class TicketWatch:
         self._facts = facts
         self._tally = facts.tally(agreement.name, objective.name)
 
-    def statement(self, span: Span) -> Statement:
+    def notice(self, now: int) -> None:
+        """Time alone changes nothing about the past of tickets that they do not tell themselves."""
+
+    def statement(self, span: Span, now: int) -> Statement:
+        """The verdict on a period."""
+        del now  # what was decided in it is counted as it stands
         counts = self._tally.counts(span)
         return Statement(
             customer=self.agreement.customer,
@@ -217,6 +222,7 @@ class AvailabilityWatch:
         self._measured: tuple[object, Measured] | None = None  # the last one, with what it was made from
 
     def statement(self, span: Span, now: int) -> Statement:
+        """The verdict on a period, by what is known at `now`."""
         self._timeline.read(now)
         measured = availability.measure(
             self.agreement, self.objective, self._timeline, self._facts.declared(now), span, now
@@ -236,18 +242,19 @@ class AvailabilityWatch:
             seconds=counts,
         )
 
-    def changed_since(self, now: int) -> int | None:
-        """Since when time alone has changed what is known of the past, after the last asking; None: it has not."""
+    def rewind(self) -> None:
+        """Forget what was read, to read it again as of an earlier instant."""
+        self._timeline.rewind()
+
+    def notice(self, now: int) -> None:
+        """What only time has changed about the past: heartbeats missed by now, an outage that has lasted long enough."""
         self._timeline.read(now)
         outage = availability.running_outage(self.objective, self._timeline, now)
-        seen, self._seen = self._seen, (self._timeline.version, outage is not None and outage.counts)
-        if seen == self._seen:
-            return None
-        return (
-            self._timeline.unsettled_since(now + 1)
-            if seen[0] == self._seen[0]
-            else self._timeline.changes[-1].time
-        )
+        before, self._seen = self._seen, (self._timeline.version, outage is not None and outage.counts)
+        if before[0] != self._seen[0]:
+            self.settlement.unsettle(self._timeline.changes[-1].time)
+        elif before != self._seen:
+            self.settlement.unsettle(self._timeline.unsettled_since(now + 1))
 
     def _range(self, now: int) -> Span:
         """What has to be measured to speak about `now`; the same for a while, so that it is seldom made anew."""

@@ -168,6 +168,13 @@ def test_hours_over_new_year_are_one_span_whichever_year_is_asked_about_first() 
         assert nights.spans(*window) == shift
 
 
+def test_days_that_touch_at_new_year_are_one_span_even_if_only_the_old_year_is_worked_out() -> None:
+    weekdays = calendar({"mon-fri": "00:00-24:00"})
+    weekdays.is_open(local("2025-06-01T00:00"))
+
+    assert weekdays.next_change(local("2026-12-31T12:00")) == local("2027-01-02T00:00")  # a Saturday
+
+
 # Changes of the clocks
 
 

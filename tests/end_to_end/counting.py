@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from slamon import logs
 from slamon.domain.decisions import (
     AlertChanged,
+    AlertMemory,
     AlertTransition,
     Decision,
     FactKey,
@@ -31,55 +32,54 @@ EVERY = 10  # events of a customer for one alert
 
 
 class CountingMonitor(Monitor):
-    """Fires when the count of a customer reaches a multiple of `EVERY`; the count stands in `seq` of its only fact."""
+    """Fires whenever the count of a customer reaches a multiple of `EVERY`.
+
+    The count stands in `seq` of the customer's only fact, and in `episode` of an alert memory how far was announced: as
+    with real verdicts, what was counted and not yet judged is judged after a restore.
+    """
 
     def __init__(self) -> None:
         super().__init__([], steps=False)
         self.counts: dict[str, int] = {}
+        self.announced: dict[str, int] = {}
+        self.unjudged: dict[str, None] = {}
         self.decided: list[Decision] = []
-        self.reached: list[tuple[str, int]] = []
 
     def restore(self, key: FactKey, facts: Facts | None) -> None:
         if facts is not None and facts.tickets:
             self.counts[key.subject] = facts.tickets[0].seq or 0
+        if facts is not None and facts.alert is not None:
+            self.announced[key.subject] = facts.alert.episode
 
     def start(self, now: int) -> None:
         self.now = now
+        self.unjudged = dict.fromkeys(self.counts)
 
     def apply(self, event: Event) -> Taken:
-        assert event.customer is not None
-        count = self.counts[event.customer] = self.counts.get(event.customer, 0) + 1
-        fact = TicketEvent("count", 0, event.customer, "count", seq=count)
-        key = FactKey(FactKind.TICKET, event.customer, event.customer)
-        self.decided.append(FactsChanged(key, Facts(tickets=(fact,))))
-        if count % EVERY == 0:
-            self.reached.append((event.customer, count))
+        customer = event.customer
+        assert customer is not None
+        count = self.counts[customer] = self.counts.get(customer, 0) + 1
+        self.unjudged[customer] = None
+        fact = TicketEvent("count", 0, customer, "count", seq=count)
+        self.decided.append(
+            FactsChanged(FactKey(FactKind.TICKET, customer, customer), Facts(tickets=(fact,)))
+        )
         return Taken.ACCEPTED
 
     def advance(self, now: int) -> None:
         assert self.now is not None
         assert now >= self.now
         self.now = now
-        for customer, count in self.reached:
-            labels = {"alertname": "Counted", "customer": customer}
-            self.decided.append(
-                AlertChanged(
-                    AlertTransition(
-                        f"{customer}-{count}",
-                        1,
-                        Transition.FIRED,
-                        now,
-                        now,
-                        False,
-                        Reason.STEP_REACHED,
-                        labels,
-                        {},
-                    )
+        for customer in self.unjudged:
+            count = self.counts[customer]
+            for reached in range(self.announced.get(customer, 0) + EVERY, count + 1, EVERY):
+                self.decided.append(AlertChanged(reached_alert(customer, reached, now)))
+                self.announced[customer] = reached
+                memory = AlertMemory((customer,), "", reached, None)
+                self.decided.append(
+                    FactsChanged(FactKey(FactKind.ALERT, customer, customer), Facts(alert=memory))
                 )
-            )
-            key = FactKey(FactKind.ALERT, customer, f"{customer}-{count}")
-            self.decided.append(FactsChanged(key, Facts()))
-        self.reached.clear()
+        self.unjudged.clear()
 
     def wake_at(self) -> int | None:
         return None
@@ -90,6 +90,20 @@ class CountingMonitor(Monitor):
 
     def standings(self) -> Iterator[Standing]:
         return iter(())
+
+
+def reached_alert(customer: str, count: int, now: int) -> AlertTransition:
+    return AlertTransition(
+        f"{customer}-{count}",
+        1,
+        Transition.FIRED,
+        now,
+        now,
+        late=False,
+        reason=Reason.STEP_REACHED,
+        labels={"alertname": "Counted", "customer": customer},
+        annotations={},
+    )
 
 
 async def main(settings: Settings) -> None:

@@ -6,16 +6,40 @@ compared with, so it shares no code with it beyond the records; opening hours ar
 All instants of a world must lie on its grid, so that nothing changes inside a tick.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from functools import lru_cache
 
-from slamon.domain.agreement import Agreement, Measure, StopOn, TicketObjective
+from slamon.domain.agreement import (
+    Agreement,
+    AvailabilityObjective,
+    DegradedCountsAs,
+    ExclusionsCountAs,
+    ExclusionTerm,
+    Measure,
+    Schedule,
+    StopOn,
+    TicketObjective,
+    UnknownCountsAs,
+)
 from slamon.domain.calendars import Calendar
-from slamon.domain.decisions import ClockOutcome, ClockRecord, ClockState
-from slamon.domain.events import Event, Reply, TicketEvent, TicketStatus
-from tests.laws.worlds import HOURS
+from slamon.domain.decisions import ClockOutcome, ClockRecord, ClockState, Outcome, SecondCounts
+from slamon.domain.events import (
+    DAY,
+    MINUTE,
+    AvailabilityEvent,
+    Event,
+    ExclusionEvent,
+    ExclusionState,
+    Reply,
+    ServiceStatus,
+    TicketEvent,
+    TicketStatus,
+)
+from slamon.domain.periods import TimeWindow, Unit
+from tests.laws.worlds import HOURS, day_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ACTIVE = (TicketStatus.OPEN, TicketStatus.WAITING)
@@ -120,6 +144,7 @@ class Cycle:
     measure: Measure
     elapsed: int = 0
     paused: int = 0
+    terms: Terms | None = None  # those it runs by
     first_governed: int | None = None
     last: TicketObjective | None = None  # the last that governed
     frozen: TicketObjective | None = None  # the objective of its breach
@@ -143,18 +168,16 @@ class Cycle:
         self.end = End(outcome, at, stopped_at, objective, self.elapsed, paused, self.due_at)
         self.pause_began, self.pause_counted = None, 0
 
-    def take_over(self, objective: TicketObjective | None, at: int) -> None:
-        """Other terms govern from `at` on; what is used up already is due at once."""
+    def take_over(self, terms: Terms | None, at: int) -> None:
+        """Other terms govern from `at` on. What is used up already is due at once, what exceeds them is breached."""
+        self.terms = terms
         if self.breached_at is not None:
             return
         self.due_at = None
-        if objective is not None and self.elapsed >= objective.target:
+        if terms is not None and self.elapsed >= terms[1].target:
             self.due_at = at
-
-    def check(self, objective: TicketObjective | None, at: int) -> None:
-        """A target that is exceeded although no time has passed under it: breached by the change itself."""
-        if self.breached_at is None and objective is not None and self.elapsed > objective.target:
-            self.breached_at, self.frozen = at, objective
+            if self.elapsed > terms[1].target:
+                self.breached_at, self.frozen = at, terms[1]
 
     def pass_tick(self, objective: TicketObjective, fields: Fields, at: int) -> None:
         if fields.status is TicketStatus.WAITING and fields.waiting_on in objective.pause_on:
@@ -236,7 +259,7 @@ def _meet(
     was, governs = before and before[1], terms and terms[1]
     cycle.last = was or cycle.last
     resumed = _is_undone(cycle, fields, governs)
-    if cycle.first_governed is None and was is not None and (at == cycle.start or resumed):
+    if cycle.first_governed is None and was is not None and at == cycle.start:
         cycle.first_governed = at
     if resumed:
         cycle.end, cycle.cancelled = None, False
@@ -246,17 +269,17 @@ def _meet(
         cycle.finish(ClockOutcome.VOID, at, cycle.last)
         cycle.cancelled = True
     elif running and (answered or _stops(cycle, fields, governs)):
+        if resumed and was is not None and cycle.first_governed is None:
+            cycle.first_governed = at
         cycle.finish(ClockOutcome.VOID if was is None else ClockOutcome.MET, at, cycle.last)
         cycle.for_good = cycle.measure is Measure.FIRST_RESPONSE
     if cycle.cancelled and answered:
         cycle.for_good = True
-    if before != terms:
-        cycle.take_over(governs, at)
-    if cycle.end is None:
+    if cycle.end is None:  # what changes while it is over, changes when it goes on
         if cycle.first_governed is None and governs is not None:
             cycle.first_governed = at
-        if resumed or before != terms:
-            cycle.check(governs, at)
+        if cycle.terms != terms:
+            cycle.take_over(terms, at)
     cycle.last = governs or cycle.last
 
 
@@ -363,3 +386,237 @@ def clocks(agreements: Sequence[Agreement], events: Sequence[Event], now: int, t
                 if record is not None:
                     found.append(record)
     return sorted(found, key=lambda c: (c.agreement, c.objective, c.ticket, c.measure.value, c.cycle))
+
+
+# ------------------------------------------------------------------------------------------------------------ services
+
+Ticks = set[int]  # the first instant of each
+
+
+def _ticks(start: int, end: int, tick: int) -> range:
+    return range(start, end, tick)
+
+
+def statuses(
+    events: Sequence[Event], customer: str, service: str, now: int, tick: int
+) -> dict[int, ServiceStatus]:
+    """The status in each tick from the first event until `now`; where there is none, nobody knows."""
+    heard = [
+        e
+        for e in known_at(events, now)
+        if isinstance(e, AvailabilityEvent) and e.service == service and e.customer in (customer, None)
+    ]
+    found = {}
+    for index, event in enumerate(heard):
+        until = heard[index + 1].time if index + 1 < len(heard) else now
+        silent = event.interval is not None and until - event.time > 3 * event.interval
+        for at in _ticks(event.time, until, tick):
+            lost = silent and event.interval is not None and at >= event.time + event.interval
+            found[at] = ServiceStatus.UNKNOWN if lost else event.status
+    return found
+
+
+def outages(objective: AvailabilityObjective, status: dict[int, ServiceStatus], tick: int) -> Ticks:
+    """Down, as far as each outage is long enough; whole, not cut by anything."""
+    bad = {ServiceStatus.DOWN}
+    if objective.degraded_counts_as is DegradedCountsAs.DOWN:
+        bad.add(ServiceStatus.DEGRADED)
+    down = {at for at, word in status.items() if word in bad}
+    counted: Ticks = set()
+    for at in sorted(down):
+        if at - tick in down:
+            continue
+        outage = [at]
+        while outage[-1] + tick in down:
+            outage.append(outage[-1] + tick)
+        if len(outage) * tick >= objective.minimum_outage:
+            counted.update(outage)
+    return counted
+
+
+def _occurs(rule: str, day: date) -> bool:
+    if rule == "FREQ=DAILY":
+        return True
+    names = rule.removeprefix("FREQ=WEEKLY;BYDAY=").split(",")
+    return ("MO", "TU", "WE", "TH", "FR", "SA", "SU")[day.weekday()] in names
+
+
+def _scheduled(agreement: Agreement, schedule: Schedule, start: int, end: int, tick: int) -> Ticks:
+    found: Ticks = set()
+    day = max(agreement.first_day, day_of(start) - timedelta(days=3))
+    while (midnight := (day - date(1970, 1, 1)).days * DAY) < end:
+        if _occurs(schedule.rule, day):
+            begin = midnight + schedule.minute * MINUTE
+            found.update(_ticks(begin, begin + schedule.duration, tick))
+        day += timedelta(days=1)
+    return found
+
+
+def _declared(agreement: Agreement, term: ExclusionTerm, service: str, events: Sequence[Event], tick: int) -> Ticks:
+    """What events declare under this term: those that no earlier term takes."""
+    found: Ticks = set()
+    exclusions = [e for e in events if isinstance(e, ExclusionEvent)]
+    for name in {e.exclusion for e in exclusions}:
+        history = [e for e in exclusions if e.exclusion == name]
+        newest = history[-1]
+        if newest.state is ExclusionState.CANCELLED:
+            continue
+        assert newest.start is not None
+        assert newest.end is not None
+        announced = newest.announced_at
+        if announced is None:
+            announced = newest.time
+            for event in reversed(history):
+                same = (event.start, event.end) == (newest.start, newest.end)
+                if event.state is ExclusionState.CANCELLED or not same:
+                    break
+                announced = event.time
+        first = next(
+            (
+                one
+                for one in agreement.exclusions
+                if one.schedule is None
+                and one.reason is newest.reason
+                and (one.services is None or newest.service is None or newest.service in one.services)
+                and (one.notice is None or newest.start - announced >= one.notice)
+            ),
+            None,
+        )
+        if (
+            first is term
+            and newest.service in (None, service)
+            and (term.services is None or service in term.services)
+        ):
+            found.update(_ticks(newest.start, newest.end, tick))
+    return found
+
+
+def _unit_of(unit: Unit, instant: int) -> tuple[int, ...]:
+    day = day_of(instant)
+    return day.isocalendar()[:2] if unit is Unit.WEEK else (day.year, day.month)
+
+
+def excluded(
+    agreement: Agreement, objective: AvailabilityObjective, heard: Sequence[Event], now: int, start: int, end: int, tick: int
+) -> Ticks:
+    """What does not count between `start` and `end`, as known at `now`; all borders of caps must lie inside."""
+    events = known_at(heard, now)
+    found: Ticks = set()
+    for term in agreement.exclusions:
+        if term.schedule is not None:
+            wanted = (
+                _scheduled(agreement, term.schedule, start, end, tick)
+                if term.services is None or objective.service in term.services
+                else set()
+            )
+        else:
+            wanted = _declared(agreement, term, objective.service, events, tick)
+        taken: dict[tuple[int, ...], int] = {}
+        for at in sorted(wanted):
+            if not (start <= at < end and is_open(objective.calendar, at)):
+                continue
+            if term.cap is not None:
+                unit = _unit_of(term.cap.per, at)
+                if taken.get(unit, 0) >= term.cap.duration:
+                    continue
+                taken[unit] = taken.get(unit, 0) + tick
+            found.add(at)
+    return found
+
+
+@dataclass(frozen=True)
+class Account:
+    """A period of a service as of an instant; `exhausted_at` as known then."""
+
+    seconds: SecondCounts
+    ratios: tuple[Fraction | None, Fraction | None, Fraction | None, Fraction | None]
+    outcome: Outcome
+    budget: Fraction
+    remaining: Fraction
+    exhausted_at: int | None
+
+
+def account(
+    agreement: Agreement,
+    objective: AvailabilityObjective,
+    events: Sequence[Event],
+    period: tuple[int, int],
+    now: int,
+    tick: int,
+) -> Account:
+    status = statuses(events, agreement.customer, objective.service, now, tick)
+    down = outages(objective, status, tick)
+    start, end = period
+    # Caps count from the first day of the terms, over whole months.
+    beyond = min(agreement.end, max(end, now) + 40 * DAY)
+    left_out = excluded(agreement, objective, events, now, agreement.start, beyond, tick)
+    whole = {at for at in _ticks(start, end, tick) if is_open(objective.calendar, at)}
+    past = {at for at in whole if at < now}
+    known = {at for at in past if status.get(at, ServiceStatus.UNKNOWN) is not ServiceStatus.UNKNOWN}
+    if objective.exclusions_count_as is ExclusionsCountAs.REMOVED:
+        applicable, budgeted, known = past - left_out, whole - left_out, known - left_out
+    else:
+        applicable, budgeted, known = past, whole, known | (past & left_out)
+    bad = (down - left_out) & applicable
+    seconds = SecondCounts(
+        applicable=len(applicable) * tick,
+        known=len(known) * tick,
+        down=len(bad) * tick,
+        unknown=len(applicable - known) * tick,
+        excluded=len(past & left_out) * tick,
+    )
+    attained = best = worst = coverage = None
+    if applicable:
+        best = 1 - Fraction(len(bad), len(applicable))
+        worst = 1 - Fraction(len(bad) + len(applicable - known), len(applicable))
+        coverage = Fraction(len(known), len(applicable))
+        attained = 1 - Fraction(len(bad), len(known)) if known else None
+    if best is None or worst is None:
+        outcome = Outcome.NOT_APPLICABLE
+    elif worst >= objective.target:
+        outcome = Outcome.MET
+    elif best < objective.target:
+        outcome = Outcome.MISSED
+    else:
+        outcome = {
+            UnknownCountsAs.UNDETERMINED: Outcome.UNDETERMINED,
+            UnknownCountsAs.UP: Outcome.MET,
+            UnknownCountsAs.DOWN: Outcome.MISSED,
+        }[objective.unknown_counts_as]
+    budget = (1 - objective.target) * len(budgeted) * tick
+    consumed, exhausted_at = 0, None
+    for at in sorted(bad):
+        if exhausted_at is None and consumed + tick > budget:
+            exhausted_at = at + int(budget - consumed)
+        consumed += tick
+    return Account(
+        seconds, (attained, best, worst, coverage), outcome, budget, budget - consumed, exhausted_at
+    )
+
+
+def unit_period(unit: Unit, instant: int) -> tuple[int, int]:
+    """The week or month around an instant, in UTC."""
+    day = day_of(instant)
+    if unit is Unit.WEEK:
+        first = day - timedelta(days=day.weekday())
+        after = first + timedelta(days=7)
+    else:
+        first = day.replace(day=1)
+        after = (first + timedelta(days=31)).replace(day=1)
+    return (first - date(1970, 1, 1)).days * DAY, (after - date(1970, 1, 1)).days * DAY
+
+
+def closed_periods(
+    agreement: Agreement, window: TimeWindow, now: int
+) -> Iterator[tuple[int, int]]:
+    """The periods that are settled at `now`, cut to the effective dates."""
+    unit = window.unit or agreement.reporting.unit
+    at = agreement.start
+    while at < agreement.end:
+        _, end = unit_period(unit, at)
+        end = min(end, agreement.end)
+        if end + agreement.reporting.settle_after > now:
+            return
+        start = at if window.rolling is None else max(agreement.start, end - window.rolling)
+        yield start, end
+        at = end

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from slamon.domain.calendars import Calendar
@@ -178,14 +178,16 @@ def test_elapsed_agrees_with_counting_minute_by_minute(case: Case, duration: int
     )
 
 
-@settings(laws, max_examples=2)
-@given(cases())
+# A year is counted in half a million steps: failures are left as they are found, for making them smaller
+# takes minutes.
+@settings(laws, max_examples=2, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(cases().filter(lambda case: case.start < minutes("2099-12-01T00:00")))
 def test_elapsed_over_a_year_agrees_with_counting_minute_by_minute(case: Case) -> None:
     start, end = case.start, case.start + 366 * 1440
 
-    assert case.terms.calendar().elapsed(start * MINUTE, end * MINUTE) == MINUTE * len(
-        open_minutes(case.terms, start, end)
-    )
+    counted = open_minutes(case.terms, start, end)
+
+    assert case.terms.calendar().elapsed(start * MINUTE, end * MINUTE) == len(counted) * MINUTE
 
 
 spreads = st.one_of(st.integers(0, 5 * DAY), st.integers(0, 800 * DAY))

@@ -288,3 +288,134 @@ def ticket_worlds(draw: st.DrawFn, *, fine: bool | None = None) -> World:
     last = max(event.time for event in events)
     until = pick(draw, (last, start + horizon * tick, some_tick()))
     return World(tuple(agreements), tuple(events), start, until, tick)
+
+
+# ------------------------------------------------------------------------------------------------------------ services
+
+_TARGETS = tuple(Fraction(share, 1000) for share in (900, 990, 999, 500, 950, 1000))
+_WINDOWS = (
+    TimeWindow(unit=Unit.WEEK, rolling=None),
+    TimeWindow(unit=Unit.MONTH, rolling=None),
+    TimeWindow(unit=None, rolling=2 * DAY),
+)
+_LENGTHS = (1, 2, 3, 6, 12, 36, 100)  # of outages, heartbeats, notices and caps, in ticks
+_RULES = ("FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,WE", "FREQ=WEEKLY;BYDAY=SU")
+_REASONS = (ExclusionReason.MAINTENANCE, ExclusionReason.FORCE_MAJEURE)
+_TIME_LEFT = (
+    (),
+    (Share(Fraction(1, 2), "50%"), TimeLeft(HOUR, "1h")),
+    (Share(Fraction(3, 4), "75%"), Share(Fraction(1, 4), "25%")),
+)
+BURN_RATES = (
+    BurnRatePair("fast", Fraction(1, 10), HOUR, 10 * MINUTE, Severity.CRITICAL),
+    BurnRatePair("slow", Fraction(1, 5), 6 * HOUR, HOUR, Severity.WARNING),
+)
+
+
+def _availability_objective(draw: st.DrawFn, name: str, calendars: Sequence[str]) -> AvailabilityObjective:
+    return AvailabilityObjective(
+        name=name,
+        service=pick(draw, SERVICES),
+        target=pick(draw, _TARGETS),
+        window=pick(draw, _WINDOWS),
+        calendar=CALENDARS[pick(draw, calendars)],
+        degraded_counts_as=pick(draw, tuple(DegradedCountsAs)),
+        unknown_counts_as=pick(draw, tuple(UnknownCountsAs)),
+        minimum_outage=pick(draw, (0, 0, 1, 2, 3, 6)) * TEN_MINUTES,
+        exclusions_count_as=pick(draw, tuple(ExclusionsCountAs)),
+        alerts=AvailabilityAlerts(
+            burn_rates=pick(draw, ((), (), BURN_RATES)),
+            time_left=pick(draw, _TIME_LEFT),
+            alert_after=pick(draw, (0, 2 * MINUTE, 30 * MINUTE)),
+            coverage_below=pick(draw, (Fraction(9, 10), Fraction(0), Fraction(1))),
+        ),
+    )
+
+
+def _exclusion_term(draw: st.DrawFn, name: str) -> ExclusionTerm:
+    scheduled = pick(draw, (False, False, True))
+    length = pick(draw, _LENGTHS) * TEN_MINUTES
+    return ExclusionTerm(
+        name=name,
+        reason=pick(draw, _REASONS),
+        schedule=Schedule(pick(draw, _RULES), pick(draw, (0, 120, 600, 1430)), length) if scheduled else None,
+        notice=None if scheduled else pick(draw, (None, None, *_LENGTHS, 200)) and length,
+        cap=pick(draw, (None, None, Cap(2 * HOUR, Unit.WEEK), Cap(HOUR, Unit.MONTH), Cap(length, Unit.WEEK))),
+        services=pick(draw, (None, None, frozenset({"api"}), frozenset(SERVICES))),
+    )
+
+
+_SERVICE_STATUSES = (
+    ServiceStatus.UP,
+    ServiceStatus.DOWN,
+    ServiceStatus.UP,
+    ServiceStatus.DOWN,
+    ServiceStatus.DEGRADED,
+    ServiceStatus.UNKNOWN,
+)
+
+
+@st.composite
+def service_worlds(draw: st.DrawFn) -> World:
+    """Some days around the end of a week and of a month, in ticks of ten minutes."""
+    tick = TEN_MINUTES
+    start, horizon = MIDNIGHT - 3 * DAY, 7 * 144
+    borders = [MIDNIGHT - n * DAY for n in (40, 6, 3)]
+    edges = sorted({pick(draw, borders), *pick(draw, ((), (), (MIDNIGHT,), (MIDNIGHT + 3 * DAY,)))})
+    agreements = [
+        Agreement(
+            name="main",
+            customer=CUSTOMER,
+            zone="UTC",
+            start=begin,
+            end=end,
+            first_day=day_of(begin),
+            objectives=tuple(
+                _availability_objective(draw, called, tuple(HOURS)) for called in pick(draw, ("a", "ab", "ba"))
+            ),
+            exclusions=tuple(_exclusion_term(draw, called) for called in pick(draw, ("", "x", "xy", "xyz"))),
+            reporting=pick(draw, _REPORTINGS),
+        )
+        for begin, end in zip(
+            edges, [*edges[1:], pick(draw, (FOREVER, FOREVER, MIDNIGHT + 5 * DAY))], strict=True
+        )
+    ]
+    middle = draw(_below(horizon))
+
+    def some_tick() -> int:
+        near = pick(draw, (True, True, True, False))
+        at = middle + draw(_below(60)) - 12 if near else draw(_below(horizon))
+        return start + min(max(at, 0), horizon) * tick
+
+    events: list[Event] = [
+        AvailabilityEvent(
+            id=f"e{position}",
+            time=some_tick(),
+            customer=pick(draw, (CUSTOMER, CUSTOMER, None)),
+            service=pick(draw, ("api", "api", "shop")),
+            status=pick(draw, _SERVICE_STATUSES),
+            seq=pick(draw, (None, None, 0, 1)),
+            interval=(pick(draw, (None, None, None, 1, 2, 6)) or 0) * tick or None,
+        )
+        for position in range(draw(_below(9)))
+    ]
+    windows = [sorted({some_tick(), some_tick()}) for _ in range(2)]
+    for position in range(draw(_below(5))):
+        window = pick(draw, windows)
+        events.append(
+            ExclusionEvent(
+                id=f"x{position}",
+                time=some_tick(),
+                customer=CUSTOMER,
+                exclusion=pick(draw, ("X-1", "X-1", "X-2")),
+                state=pick(draw, (ExclusionState.DECLARED, ExclusionState.DECLARED, ExclusionState.CANCELLED)),
+                reason=pick(draw, _REASONS),
+                start=window[0],
+                end=window[0] + max(window[-1] - window[0], tick),
+                service=pick(draw, (None, None, *SERVICES)),
+                announced_at=pick(draw, (None, None, some_tick() - DAY)),
+            )
+        )
+    last = max((event.time for event in events), default=start)
+    until = pick(draw, (last, start + horizon * tick, some_tick()))
+    return World(tuple(agreements), tuple(events), start, until, tick)

@@ -173,7 +173,7 @@ def test_what_takes_minutes_is_built_only_when_asked_for() -> None:
 def test_without_go_the_error_says_what_to_do() -> None:
     fault = missing("helm", build=True)
     assert fault.reason.startswith("Go is needed to build it: ")
-    assert "name your own in SLAMON_HELM" in fault.remedy
+    assert "put helm on the PATH or name yours in SLAMON_HELM" in fault.remedy
 
 
 def test_a_missing_java_that_pip_cannot_install_says_what_to_do() -> None:

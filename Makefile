@@ -1,0 +1,66 @@
+# Few targets; each says what it does. Needs Python >= 3.11 and make, obtains the rest once (see `make parts`).
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+FOR    ?=
+SPEED  ?=
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench parts locks generate clean
+
+help:  ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+demo: $(VENV)/runtime  ## Show the whole thing on this machine; FOR=60s ends by itself, SPEED=60 runs its time faster
+	@$(BIN)/slamon demo $(if $(FOR),--for $(FOR)) $(if $(SPEED),--speed $(SPEED))
+
+test: $(VENV)/dev  ## Run every test; what a part is missing for is skipped and named
+	@$(BIN)/python -m slamon.demo.parts java kafka
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/domain tests/laws tests/scenarios tests/shell
+	@$(BIN)/python -m pytest -q tests/end_to_end
+
+check: $(VENV)/dev  ## Format, lint, types, import contracts: what needs seconds
+	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: $(VENV)/dev  ## Format, and mend what the linter can mend
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+bench: $(VENV)/dev  ## Print figures as ratios to a baseline of the same run
+	@$(BIN)/python -m slamon.demo.parts java kafka
+	@$(BIN)/python -m tests.benchmarks
+
+parts: $(VENV)/runtime  ## Obtain everything that tests want beyond Python; builds with Go, some 6 minutes the first time
+	@$(BIN)/python -m slamon.demo.parts java kafka prometheus promtool alertmanager amtool helm
+
+generate: $(VENV)/dev  ## Write dashboards and the chart's schema anew from what they follow
+	@$(BIN)/python grafana/generate.py
+	@$(BIN)/python deploy/values_schema.py
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+locks: $(VENV)/dev  ## Pin what the project needs anew
+	@$(LOCK) --upgrade pyproject.toml -o requirements/runtime.txt
+	@$(LOCK) --upgrade requirements/build.in -o requirements/build.txt
+	@$(LOCK) --upgrade requirements/demo.in -o requirements/demo.txt
+	@$(LOCK) --upgrade requirements/dev.in -o requirements/dev.txt
+
+clean:  ## Remove what was made here, but not the cache of parts
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "slamon needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=...")'
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: requirements/runtime.txt requirements/build.txt requirements/demo.txt pyproject.toml | $(BIN)/python
+	@echo "installing what slamon needs into $(VENV) (once, under a minute)"
+	@$(PIP) --require-hashes -r requirements/runtime.txt -r requirements/build.txt -r requirements/demo.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: requirements/dev.txt $(VENV)/runtime
+	@echo "installing what the tests need into $(VENV) (once, under a minute)"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
