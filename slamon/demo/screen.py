@@ -77,7 +77,10 @@ def render(screen: Screen) -> RenderableType:
     for alert in sorted(screen.firing, key=_order)[:ROWS]:
         severity = alert.labels["severity"]
         due = Text("") if alert.due_at is None else left(alert.due_at, screen.now)
-        summary = alert.annotations.get("summary", "").removeprefix(f"{alert.labels['customer']}: ")
+        # How much was left when it fired is said no more: the last column knows how much is.
+        summary = (
+            alert.annotations["summary"].removeprefix(f"{alert.labels['customer']}: ").partition("; ")[0]
+        )
         firing.add_row(Text(severity, style=COLOURS[severity]), alert.labels["customer"], summary, due)
     if not screen.firing:
         firing.add_row("", "", Text("nothing fires", style="dim"), "")

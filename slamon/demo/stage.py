@@ -13,7 +13,7 @@ import tempfile
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain, takewhile
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from slamon.settings import read_settings
 SETTINGS = """\
 # The demo's settings, as `slamon run` would read them.
 agreements: [{agreements}]
-kafka: {{bootstrap_servers: "{bootstrap}", partitions: 4, replication_factor: 1, min_insync_replicas: 1, session_timeout: 10, heartbeat_interval: 1}}
+kafka: {{bootstrap_servers: "{bootstrap}", partitions: {partitions}, replication_factor: 1, min_insync_replicas: 1, session_timeout: 10, heartbeat_interval: 1}}
 notifier: {{alertmanagers: [{{url: "{alertmanager}"}}]}}
 http: {{host: 127.0.0.1, port: {port}, liveness_port: {liveness_port}}}
 log: {{format: json}}
@@ -52,7 +52,8 @@ scrape_configs:
   - {{job_name: slamon-sla, metrics_path: /metrics/sla, honor_labels: true, static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}
 """
 LOOK_EVERY = 0.4  # s
-CATCH_UP = 8.0  # s in which the demo's time stands still, so that the daemon can read the month so far
+PARTITIONS = 4
+START_LIMIT = 120.0  # s in which the daemon must have read the month so far
 
 
 class DemoFailed(Exception):  # noqa: N818 - the name says what it is
@@ -131,6 +132,7 @@ class Stage:
         self.config.write_text(
             SETTINGS.format(
                 agreements=world.AGREEMENTS,
+                partitions=PARTITIONS,
                 bootstrap=kafka.bootstrap,
                 alertmanager=self._alertmanager,
                 port=port,
@@ -161,24 +163,53 @@ class Stage:
                 self._published += 1
         self._say(f"publishing {self._published:,} events of the month so far")
         await publish.publish(settings.kafka, history)
-        self._say(f"starting slamon; in {CATCH_UP:.0f} s time begins to run {self._speed} times as fast as the wall clock")
-        pace = Pace(since=clock.wall() + round(CATCH_UP * SECOND), origin=start, speed=self._speed)
-        clock.set_pace(pace)
+        self._say("starting slamon, which reads them")
         log = self.folder / "slamon.log"
         with log.open("wb") as output:
-            arguments = [str(self.config), *map(str, pace)]
             self._daemon = subprocess.Popen(  # noqa: ASYNC220 - starting a process takes milliseconds
-                [sys.executable, "-m", "slamon.demo.paced", *arguments],
+                [sys.executable, "-m", "slamon.demo.paced", str(self.config), str(start), str(self._speed)],
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
-        ahead = takewhile(lambda _: True, story if first_ahead is None else chain([first_ahead], story))
-        limit = None if seconds is None else clock.monotonic() + CATCH_UP + seconds
+        await self._caught_up(log)
+        self._say(f"from here on time runs {self._speed} times as fast as the wall clock")
+        pace = Pace(since=clock.wall(), origin=start, speed=self._speed)
+        clock.set_pace(pace)
+        assert self._daemon.stdin is not None
+        self._daemon.stdin.write(f"{pace.since}\n".encode())
+        self._daemon.stdin.close()
+        ahead = story if first_ahead is None else chain([first_ahead], story)
+        limit = None if seconds is None else clock.monotonic() + seconds
         async with feeding(settings.kafka) as send, asyncio.TaskGroup() as group:
             world_goes_on = group.create_task(self._narrate(ahead, send))
             await self._show(limit, log)
             world_goes_on.cancel()
+
+    async def _caught_up(self, log: Path) -> None:
+        """Wait until the daemon has read everything that was published."""
+        deadline = clock.monotonic() + START_LIMIT
+        while not await asyncio.to_thread(self._has_read_everything):
+            self._check_daemon(log)
+            if clock.monotonic() > deadline:
+                raise DemoFailed(
+                    f"slamon has not read the month so far within {START_LIMIT:.0f} s:\n{_tail(log)}"
+                )
+            await clock.wait(LOOK_EVERY)
+
+    def _has_read_everything(self) -> bool:
+        with contextlib.suppress(OSError):
+            page = _get(self.addresses["metrics"].removesuffix("/sla")).decode()
+            families = {family.name: family for family in text_string_to_metric_families(page)}
+            lags = [sample.value for sample in families["slamon_partition_lag"].samples]
+            read = sum(sample.value for sample in families["slamon_events"].samples)
+            return len(lags) == 2 * PARTITIONS and not any(lags) and read >= self._published
+        return False
+
+    def _check_daemon(self, log: Path) -> None:
+        if self._daemon is not None and self._daemon.poll() is not None:
+            raise DemoFailed(f"slamon ended by itself; its last words:\n{_tail(log)}")
 
     async def _narrate(self, story: Iterator[Any], send: Any) -> None:
         for event in story:
@@ -196,8 +227,7 @@ class Stage:
         )
         with live or contextlib.nullcontext():
             while limit is None or clock.monotonic() < limit:
-                if self._daemon is not None and self._daemon.poll() is not None:
-                    raise DemoFailed(f"slamon ended by itself; its last words:\n{_tail(log)}")
+                self._check_daemon(log)
                 screen = await asyncio.to_thread(self._look)
                 if live is not None:
                     live.update(render(screen), refresh=True)
@@ -213,8 +243,9 @@ class Stage:
         for fingerprint, alert in firing.items():
             if fingerprint not in self._seen:
                 self._fired(alert, now)
+        still = {_about(alert) for alert in firing.values()}
         for fingerprint, alert in self._seen.items():
-            if fingerprint not in firing:
+            if fingerprint not in firing and _about(alert) not in still:  # else a later step has taken its place
                 self._happened.append(Event(now, f"resolved: {alert.annotations['summary']}", "resolved"))
         self._seen = firing
         due, standings = self._metrics()
@@ -285,6 +316,10 @@ class Stage:
                 self._daemon.wait(timeout=15)
             except subprocess.TimeoutExpired:
                 self._daemon.kill()
+
+
+def _about(alert: Alert) -> tuple[str | None, ...]:
+    return tuple(alert.labels.get(name) for name in ("customer", "agreement", "objective", "ticket"))
 
 
 def _get(address: str) -> bytes:

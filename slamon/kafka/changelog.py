@@ -38,11 +38,14 @@ class Unreadable(Exception):  # noqa: N818 - reads as what it says
 
 
 class Owner(msgspec.Struct, frozen=True, array_like=True):
-    """Somebody took the task. The nonce is theirs alone: who reads it again has read to the end."""
+    """Somebody took the task. The nonce is theirs alone: who reads it again has read to the end.
+
+    `started`: when their process began, in microseconds.
+    """
 
     nonce: bytes
     instance: str
-    at: int
+    started: int
 
 
 class Gap(msgspec.Struct, frozen=True, array_like=True):
@@ -110,7 +113,8 @@ class Reading:
     """What the records taken so far, in the order of the log, leave standing."""
 
     def __init__(self) -> None:
-        self.nonce: bytes | None = None
+        self.owner: Owner | None = None
+        self.owner_before: Owner | None = None  # unless it was compacted away
         self.positions: Positions | None = None
         self.outbox: dict[int, AlertTransition] = {}
         self.records = 0
@@ -149,7 +153,7 @@ class Reading:
                 self._last_commit = tuple(self._since_positions)
                 self._since_positions.clear()
             case b"o" if value is not None:
-                self.nonce = _decode_owner(value[1:]).nonce
+                self.owner_before, self.owner = self.owner, _decode_owner(value[1:])
             case _:
                 raise Unreadable(
                     f"the changelog holds a record of unknown kind {letter!r}: run the newer release that wrote it"

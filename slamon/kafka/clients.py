@@ -101,19 +101,21 @@ async def start(client: Any, settings: KafkaSettings, seconds: float) -> None:
 
 
 async def end(ending: Awaitable[object], seconds: float = CLOSING) -> bool:
-    """Whether it ended in time and without error."""
-    try:
+    """Whether it ended in time and without error.
+
+    aiokafka's clients, while they stop, let out the cancellation of their own tasks, and swallow that of ours.
+    """
+    current = asyncio.current_task()
+    assert current is not None
+    cancelled = current.cancelling()
+    ended = False
+    with contextlib.suppress(KafkaError, OSError, TimeoutError, AssertionError, asyncio.CancelledError):
         async with asyncio.timeout(seconds):
             await ending
-    except (KafkaError, OSError, TimeoutError, AssertionError):
-        return False
-    except asyncio.CancelledError:
-        # aiokafka lets out the cancellation of its own tasks; ours must go on.
-        current = asyncio.current_task()
-        if current is not None and current.cancelling():
-            raise
-        return False
-    return True
+        ended = True
+    if current.cancelling() > cancelled:
+        raise asyncio.CancelledError
+    return ended
 
 
 class TaskProducer:
@@ -183,6 +185,9 @@ class TaskProducer:
     async def abandon(self) -> bool:
         """End it although something may be under way: by itself it could commit that later."""
         self._producer._closed = True  # noqa: SLF001 - else it complains of not having been stopped
+        outcome = self._producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - nobody else will ask for it
+        if outcome is not None:
+            outcome.add_done_callback(_retrieved)
         sender = self._producer._sender.sender_task  # noqa: SLF001 - there is no other way to end it
         if sender is not None:
             sender.cancel()  # no new requests; it now waits for those under way, which end with the connections

@@ -82,7 +82,7 @@ async def read_changelog(
                                     f"partition {changelog.partition}, which slamon never writes: who else does?"
                                 )
                             reading.take(record.key, record.value)
-                            if reading.nonce == nonce:
+                            if reading.owner is not None and reading.owner.nonce == nonce:
                                 return reading
                         limit.reschedule(loop.time() + stalled_after)
                     await breathe()

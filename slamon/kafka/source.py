@@ -118,6 +118,7 @@ class Source:
             self._settings,
             layout,
             self._kafka.group_instance_id or f"{socket.gethostname()}-{os.getpid()}",
+            clock.now(),
             self._monitor_for,
             self.observations,
             self._began,
@@ -200,7 +201,10 @@ class Source:
                         continue
                     end = consumer.last_stable_offset(tp)
                     one = task.clocks[tp.topic]
-                    one.saw(consumer.highwater(tp) if end is None or end < 0 else end, clock.judged_at(answered * 1000))
+                    one.saw(
+                        consumer.highwater(tp) if end is None or end < 0 else end,
+                        clock.judged_at(answered * 1000),
+                    )
                     one.applied(await consumer.position(tp))
 
     def _hold_or_release(self, task: Task) -> None:
@@ -267,7 +271,12 @@ class Source:
             task = self.tasks.get(partition)
             if task is None:
                 task = self.tasks[partition] = Task(partition, self._company)
-            self._lives[partition] = self._group.create_task(task.live(), name=f"task-{partition}")
+            life = task.live()
+            try:
+                self._lives[partition] = self._group.create_task(life, name=f"task-{partition}")
+            except RuntimeError:  # everything is ending
+                life.close()
+                raise
         log.info("tasks_assigned", partitions=sorted(ours))
 
     async def revoked(self, partitions: set[TopicPartition]) -> None:

@@ -58,8 +58,12 @@ ALERT_SPACING = (
     0.1  # s between commits that alerts ask for; a commit too soon after another waits 20 ms in the client
 )
 CLOCK_AHEAD = 5_000_000  # microseconds that a predecessor's clock may have been ahead of ours
-RECORDS_AT_ONCE = 100_000  # of the inputs, applied and not yet committed, before the inputs wait for the commit
-CHANGES_AT_ONCE = 20_000  # the same in records to be written: a commit of so many takes some tenths of a second
+RECORDS_AT_ONCE = (
+    100_000  # of the inputs, applied and not yet committed, before the inputs wait for the commit
+)
+CHANGES_AT_ONCE = (
+    20_000  # the same in records to be written: a commit of so many takes some tenths of a second
+)
 NAME_BYTES = 1024  # of a customer, a subject, an id: they become keys, and keys are kept for long
 GAPS_KEPT = 20
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # s between two attempts to restore
@@ -109,7 +113,8 @@ class Company:
 
     settings: Settings
     layout: Layout
-    instance: str
+    instance: str  # a name of this process, or of the pod that it is the newest process of
+    started: int  # when this process began
     monitor_for: Callable[[int], Monitor]
     observations: Observations
     began: Callable[["Task"], None]  # it runs: feed it from its positions on
@@ -479,7 +484,7 @@ class Task:
         return Outgoing(topic, self.partition, key.encode(errors="surrogatepass"), value)
 
     def _owner(self, nonce: bytes) -> Outgoing:
-        record = changelog.owner_record(Owner(nonce, self._company.instance, clock.now()))
+        record = changelog.owner_record(Owner(nonce, self._company.instance, self._company.started))
         return Outgoing(self._names.changelog, self.partition, *record)
 
     def _count(self, pending: _Pending) -> None:
@@ -501,6 +506,7 @@ class Task:
             if not restore.is_transient(error):
                 raise
             raise Lost(error) from error
+        self._check_owner(reading)
         self._check_clock(reading.positions)
         monitor, facts = await self._rebuild(reading)
         self._place(reading, inputs)
@@ -557,6 +563,15 @@ class Task:
                         f"{self._company.settings.application_id} has read {tp.topic}: the state was lost. Bring the "
                         "changelog back, or start anew under another application_id"
                     )
+
+    def _check_owner(self, reading: Reading) -> None:
+        """Two processes that pass for one member would take the tasks from each other for ever: the older one yields."""
+        before, company = reading.owner_before, self._company
+        if before is not None and before.instance == company.instance and before.started > company.started:
+            raise Refused(
+                f"another process runs as {company.instance} (kafka.group_instance_id) and is newer: this one ends. "
+                "Give each process its own"
+            )
 
     def _check_clock(self, positions: Positions | None) -> None:
         ahead = (positions.now if positions is not None else 0) - clock.now()

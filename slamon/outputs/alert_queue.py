@@ -93,7 +93,6 @@ class Book:
             fired = transition.transition is Transition.FIRED
             held = self._fire(partition, transition) if fired else self._resolve(transition, now)
             if held is not None:
-                changed.pop(held.labels, None)
                 changed[held.labels] = held
         return _by_subject(changed.values())
 
@@ -217,7 +216,7 @@ class Queue:
         """These alerts have something new to tell. Answers how many others had to be given up for want of room."""
         for labels in changed:
             self._touch(labels, now)
-            self._waiting.pop(labels, None)
+            self._waiting.pop(labels, None)  # to stand beside what takes over from it
             self._waiting[labels] = None
         excess = max(0, len(self._waiting) - self.capacity)
         for _ in range(excess):
@@ -286,8 +285,8 @@ class Queue:
         for notice in notices:
             held = self.book.alerts.get(notice.labels)
             told = self._told.get(notice.labels)
-            if held is None or told is None or held.fired is not notice.fired:
-                continue  # forgotten, or fired anew, while the request was under way
+            if held is None or told is None:
+                continue  # forgotten while the request was under way
             if notice.resolved:
                 told.resolved = notice.told
             elif told.firing is not notice.told:

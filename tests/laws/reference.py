@@ -398,9 +398,12 @@ def _ticks(start: int, end: int, tick: int) -> range:
 
 
 def statuses(
-    events: Sequence[Event], customer: str, service: str, now: int, tick: int
+    events: Sequence[Event], customer: str, service: str, now: int, tick: int, beyond: int = 0
 ) -> dict[int, ServiceStatus]:
-    """The status in each tick from the first event until `now`; where there is none, nobody knows."""
+    """The status in each tick from the first event until `now`, and `beyond` it if nothing more is heard.
+
+    Where there is none, nobody knows.
+    """
     heard = [
         e
         for e in known_at(events, now)
@@ -408,20 +411,23 @@ def statuses(
     ]
     found = {}
     for index, event in enumerate(heard):
-        until = heard[index + 1].time if index + 1 < len(heard) else now
+        last = index + 1 == len(heard)
+        until = now if last else heard[index + 1].time
         silent = event.interval is not None and until - event.time > 3 * event.interval
-        for at in _ticks(event.time, until, tick):
+        for at in _ticks(event.time, until + (beyond if last else 0), tick):
             lost = silent and event.interval is not None and at >= event.time + event.interval
             found[at] = ServiceStatus.UNKNOWN if lost else event.status
     return found
 
 
+def _is_bad(objective: AvailabilityObjective, status: ServiceStatus | None) -> bool:
+    degraded = objective.degraded_counts_as is DegradedCountsAs.DOWN
+    return status is ServiceStatus.DOWN or (degraded and status is ServiceStatus.DEGRADED)
+
+
 def outages(objective: AvailabilityObjective, status: dict[int, ServiceStatus], tick: int) -> Ticks:
     """Down, as far as each outage is long enough; whole, not cut by anything."""
-    bad = {ServiceStatus.DOWN}
-    if objective.degraded_counts_as is DegradedCountsAs.DOWN:
-        bad.add(ServiceStatus.DEGRADED)
-    down = {at for at, word in status.items() if word in bad}
+    down = {at for at, word in status.items() if _is_bad(objective, word)}
     counted: Ticks = set()
     for at in sorted(down):
         if at - tick in down:
@@ -526,7 +532,7 @@ def excluded(
 
 @dataclass(frozen=True)
 class Account:
-    """A period of a service as of an instant; `exhausted_at` as known then."""
+    """A period of a service as of an instant; `exhausted_at` as known then, a running outage counted as running on."""
 
     seconds: SecondCounts
     ratios: tuple[Fraction | None, Fraction | None, Fraction | None, Fraction | None]
@@ -584,11 +590,15 @@ def account(
             UnknownCountsAs.DOWN: Outcome.MISSED,
         }[objective.unknown_counts_as]
     budget = (1 - objective.target) * len(budgeted) * tick
-    consumed, exhausted_at = 0, None
-    for at in sorted(bad):
-        if exhausted_at is None and consumed + tick > budget:
-            exhausted_at = at + int(budget - consumed)
-        consumed += tick
+    consumed = len(bad) * tick
+    last = statuses(events, agreement.customer, objective.service, now, tick, beyond=tick).get(now)
+    running = (now - tick in down or objective.minimum_outage == 0) and _is_bad(objective, last)
+    used, exhausted_at = 0, None
+    for at in sorted(bad | ({at for at in whole - left_out if at >= now} if running else set())):
+        if used + tick > budget:
+            exhausted_at = at + int(budget - used)
+            break
+        used += tick
     return Account(
         seconds, (attained, best, worst, coverage), outcome, budget, budget - consumed, exhausted_at
     )

@@ -148,7 +148,8 @@ def open_minutes(terms: Terms, start: int, end: int) -> set[int]:
     return {minute for minute in count if start <= minute < end}
 
 
-NIGHTS = {day: [(150, 210), (1320, 1590)] for day in range(7)}
+# Differs from day to day, so that hours moved to another date do not hide behind those that it has itself.
+NIGHTS = {day: [(150, 210), (600 + 60 * day, 720 + 60 * day), (1320, 1590)] for day in range(7)}
 
 
 @settings(laws, max_examples=100)

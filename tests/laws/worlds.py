@@ -313,10 +313,12 @@ BURN_RATES = (
 
 
 def _availability_objective(draw: st.DrawFn, name: str, calendars: Sequence[str]) -> AvailabilityObjective:
+    target = pick(draw, _TARGETS)
+    burn_rates = pick(draw, ((), (), BURN_RATES))
     return AvailabilityObjective(
         name=name,
         service=pick(draw, SERVICES),
-        target=pick(draw, _TARGETS),
+        target=target,
         window=pick(draw, _WINDOWS),
         calendar=CALENDARS[pick(draw, calendars)],
         degraded_counts_as=pick(draw, tuple(DegradedCountsAs)),
@@ -324,7 +326,7 @@ def _availability_objective(draw: st.DrawFn, name: str, calendars: Sequence[str]
         minimum_outage=pick(draw, (0, 0, 1, 2, 3, 6)) * TEN_MINUTES,
         exclusions_count_as=pick(draw, tuple(ExclusionsCountAs)),
         alerts=AvailabilityAlerts(
-            burn_rates=pick(draw, ((), (), BURN_RATES)),
+            burn_rates=burn_rates if target < 1 else (),  # at 100 % there is no burn rate
             time_left=pick(draw, _TIME_LEFT),
             alert_after=pick(draw, (0, 2 * MINUTE, 30 * MINUTE)),
             coverage_below=pick(draw, (Fraction(9, 10), Fraction(0), Fraction(1))),

@@ -224,7 +224,7 @@ def test_where_the_minutes_agree_the_uptime_of_the_year_does_to_the_last_digit(r
                 down = sum(end - start for start, end in clip(site.outages, begin, now))
                 assert f"{100 * (1 - down / (now - begin)):.2f}%" == site.uptime_of_the_year, site.slug
                 agreeing += 1
-    assert agreeing == 99
+    assert agreeing == 19
 
 
 # ------------------------------------------------------------------------------------------------- the monitor's figures
@@ -267,7 +267,15 @@ def expected_seconds(
 
 @pytest.mark.parametrize(
     ("name", "terms", "customer_of", "statements"),
-    [(LIME_COMMERCE, "hosting", shop_number, 0), (DH_BERN, "edition", edition, 0)],
+    [
+        (
+            LIME_COMMERCE,
+            "hosting",
+            shop_number,
+            19 * (15 + 5 + 2),
+        ),  # sites, months, quarters, running periods
+        (DH_BERN, "edition", edition, 51 * (7 + 1)),
+    ],
 )
 def test_statements_and_standings_have_the_downtime_of_interval_arithmetic(
     recordings: Path, name: str, terms: str, customer_of: Callable[[str], str | None], statements: int
@@ -301,3 +309,22 @@ def test_statements_and_standings_have_the_downtime_of_interval_arithmetic(
         assert standing.seconds == expected_seconds(events[objective.service], objective, span)
         judged += 1
     assert judged == statements
+
+
+def test_a_site_without_a_customer_is_measured_for_everybody_who_has_it_in_an_agreement(
+    recordings: Path,
+) -> None:
+    shared = "lime-commerce-production"  # the site before it got its client's number
+    recorded = list(
+        upptime_transitions(recordings / "availability" / f"{LIME_COMMERCE}_transitions.csv", shop_number)
+    )
+    of_site = [event for event in recorded if event.service == shared]
+    assert of_site
+    assert not any(event.customer for event in of_site)
+    [written] = [agreement for agreement in load([TERMS]).agreements if agreement.name == "hosting"]
+    monitor = judge([for_site(written, customer, shared) for customer in ("27654", "19836")], recorded)
+    seen: dict[str, list[SecondCounts | None]] = defaultdict(list)
+    for statement in monitor.statements():
+        seen[statement.customer].append(statement.seconds)
+    assert seen["27654"] == seen["19836"]
+    assert any(seconds is not None and seconds.down for seconds in seen["27654"])

@@ -225,6 +225,25 @@ def test_what_gives_way_is_not_torn_from_what_takes_over_where_a_batch_ends() ->
     ]
 
 
+def test_what_waited_already_gives_way_together_with_what_takes_over() -> None:
+    desk = Desk(batch_size=3)
+    low, high = fired("T-1", step="75%"), fired("T-1", step="90%")
+    desk.commit(low, *(fired(f"T-{number}") for number in range(2, 6)))
+    desk.commit(end := resolved(low, Reason.SUPERSEDED), high)
+    requests = [desk.tell() for _ in range(3)]
+    assert [len(request) for request in requests] == [3, 1, 3]
+    assert requests[-1] == [low, end, high]
+
+
+def test_an_end_that_is_repeated_counts_once() -> None:
+    desk = Desk()
+    alert = fired()
+    desk.commit(alert, resolved(alert), resolved(alert, at=300))
+    assert desk.book.firing == {("SlaTicketAtRisk", "warning"): 0}
+    desk.tell(0)
+    assert desk.tell(SETTLE) == [resolved(alert)]
+
+
 def test_the_end_of_an_earlier_alert_with_equal_labels_leaves_the_new_one_firing() -> None:
     desk = Desk()
     october, november = fired(id_="october"), fired(id_="november", at=300)
