@@ -90,7 +90,7 @@ def main() -> None:
     logging.getLogger().addHandler(logging.NullHandler())
 
 
-@main.command()
+@main.command(short_help="Run the daemon.")
 @config_option
 def run(config: Path) -> None:
     """Run the daemon: events from Kafka in, standings, alerts and metrics out."""
@@ -100,7 +100,7 @@ def run(config: Path) -> None:
     _await(lambda: daemon.run(settings, agreements))
 
 
-@main.command()
+@main.command(short_help="Say what is wrong with agreements.")
 @click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True)
 def check(paths: tuple[Path, ...]) -> None:
     """Read agreements and calendars from files and folders, and say what is wrong with them.
@@ -110,7 +110,7 @@ def check(paths: tuple[Path, ...]) -> None:
     sys.exit(check_files(paths, sys.stdout))
 
 
-@main.command()
+@main.command(short_help="Judge recorded events without Kafka.")
 @click.option(
     "--agreements",
     type=PATHS,
@@ -167,7 +167,7 @@ def topics_group() -> None:
     """Kafka topics that slamon reads and writes."""
 
 
-@topics_group.command()
+@topics_group.command(short_help="Make the topics that are missing.")
 @config_option
 def create(config: Path) -> None:
     """Make the topics that are missing; what is there is left as it is."""
@@ -178,7 +178,7 @@ def create(config: Path) -> None:
         )
 
 
-@main.command(name="publish")
+@main.command(name="publish", short_help="Write recorded events to Kafka.")
 @config_option
 @click.option("--as-is", is_flag=True, help="Send every line as it stands, also those that are no events.")
 @click.argument("file", type=FILE)
@@ -257,7 +257,7 @@ class SpanType(click.ParamType[float]):
         return float(int(number) * units[unit])
 
 
-@main.command()
+@main.command(short_help="Show the whole thing on this machine.")
 @click.option("--for", "seconds", type=SpanType(), help="End by itself after this time, such as 60s or 5m.")
 @click.option(
     "--speed",

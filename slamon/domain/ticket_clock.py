@@ -78,7 +78,7 @@ class Clock:
     """The fold. `moment` must be called at the start of the cycle and then in order of time."""
 
     __slots__ = (
-        "anchor", "breached_at", "cycle", "elapsed", "governing", "marks", "measure", "objective", "paused",
+        "anchor", "breached_at", "cycle", "elapsed", "governing", "marks", "measure", "objective", "paused", "paused_before",
         "pausing_since", "phase", "shadow", "shadow_marks", "start", "started_at", "stop_event", "stopped_at", "stretches",
         "terms", "ticket", "took_over_at", "took_over_elapsed", "void_stop", "was_active",
     )  # fmt: skip
@@ -100,6 +100,7 @@ class Clock:
         self.elapsed = 0
         self.paused = 0
         self.pausing_since: int | None = None
+        self.paused_before = 0  # when the present pause began
         self.breached_at: int | None = None
         self.stopped_at: int | None = None
         self.stop_event: int | None = None
@@ -222,6 +223,7 @@ class Clock:
             self.pausing_since = None
         elif self.pausing_since is None:
             self.pausing_since = t
+            self.paused_before = self.paused
 
     # What is true at an instant -------------------------------------------------------------------------------------
 
@@ -263,7 +265,9 @@ class Clock:
         breached_at = self.breach_at()
         if breached_at is not None and breached_at >= now and breached_at != self.breached_at:
             breached_at = None  # elapsed equals the target at most: a stop now would be in time
-        elapsed, paused = self.elapsed, self.paused
+        # A clock that stopped out of a pause stopped when the pause began.
+        stopped_out_of_pause = self.phase is not Phase.RUNNING and self.pausing_since is not None
+        elapsed, paused = self.elapsed, self.paused_before if stopped_out_of_pause else self.paused
         marks = self.marks
         governed = self.governing is not None or breached_at is not None
         if self.phase is Phase.RUNNING and governed:

@@ -94,6 +94,7 @@ async def _longest_turn() -> AsyncIterator[list[float]]:
 
     async with asyncio.TaskGroup() as group:
         turning = group.create_task(turn())
+        await clock.wait(0)
         yield turns
         await clock.wait(0)  # so that the last turn is seen as well
         turning.cancel()

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import orjson
@@ -73,7 +73,7 @@ class Daemon:
     def __init__(self, config: Path, log: Path) -> None:
         self.log = log
         with log.open("wb") as out:
-            command = [*SLAMON, "run", "--config", config]
+            command = [*SLAMON, "run", "--config", str(config)]
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
 
     def lines(self) -> list[dict[str, Any]]:
@@ -111,7 +111,9 @@ class Daemon:
     async def owns(self) -> set[int]:
         """The tasks that run here; empty while any of its tasks does not."""
         status, tasks = await self.readyz()
-        return {int(task) for task in tasks} if status == 200 and {"running"} == set(tasks.values()) else set()
+        return (
+            {int(task) for task in tasks} if status == 200 and {"running"} == set(tasks.values()) else set()
+        )
 
     async def page(self, path: str) -> str:
         status, body = await get(self.address + path)
@@ -174,7 +176,7 @@ class Place:
         config.write_bytes(orjson.dumps(said))  # JSON is YAML
         return read_settings(config)
 
-    async def __aenter__(self) -> "Place":
+    async def __aenter__(self) -> Self:
         bootstrap = self.settings.kafka.bootstrap_servers
         self.producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
         self._reader = AIOKafkaConsumer(
@@ -272,7 +274,8 @@ class Place:
     async def alerts(self) -> list["Alert"]:
         """Alert transitions in their topic, partition by partition in their order."""
         return [
-            Alert(record.partition, orjson.loads(record.value)) for record in await self.records(self.names.alerts)
+            Alert(record.partition, orjson.loads(record.value))
+            for record in await self.records(self.names.alerts)
         ]
 
     async def positions(self) -> dict[int, Positions]:
@@ -288,7 +291,7 @@ class Place:
         return {tp.partition: end for tp, end in ends.items()}
 
     async def firing(self) -> dict[str, dict[str, Any]]:
-        """What of this place fires in Alertmanager, by name and ticket or step: `SlaTicketAtRisk T-1`."""
+        """What of this place fires in Alertmanager, by name, ticket and step: `SlaTicketAtRisk T-1 75%`."""
         status, body = await get(
             f"{self._alertmanager}/api/v2/alerts", active="true", filter=f'agreement="{self.name}"'
         )
@@ -324,7 +327,8 @@ class Alert:
 
 
 def _short(labels: Mapping[str, str]) -> str:
-    return f"{labels['alertname']} {labels.get('ticket') or labels.get('step') or labels['objective']}"
+    told = (labels.get(name) for name in ("alertname", "ticket", "step"))
+    return " ".join(filter(None, told))
 
 
 def assert_numbered(alerts: Iterable[Alert]) -> None:

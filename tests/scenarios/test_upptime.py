@@ -2,9 +2,11 @@
 
 Upptime does not measure downtime, it reads it off its GitHub issues: an issue is opened when a check finds the site down
 or degraded, and closed when one finds it up. `dailyMinutesDown` of a site is the sum over the newest 100 issues with the
-site's label, over the last 365 days in UTC, of each issue's minutes within the day, each rounded to a whole minute. So the
-figures differ from the history of checks in known ways, `Cause` below, and in no other; the 365 days are counted back from
-2026-08-22, when both summaries were written.
+site's label, over the last 365 days in UTC, of each issue's minutes within the day, each rounded to a whole minute. So its
+figures differ from the history of checks in the ways of `Cause` below. The issues themselves are not in the recording: for
+sixteen days nothing but issues that were not opened, or were open for another time, explains the figure, and those days are
+named one by one. The 365 days are counted back from 2026-08-22: the checks end in the hour before it, and the earliest day
+with a figure is 2025-08-23.
 """
 
 import enum
@@ -41,7 +43,7 @@ class Cause(enum.Enum):
     """Why Upptime's minutes of a day are what they are."""
 
     AGREES = "within a minute of ours"
-    LABEL_TOO_LONG = "the site's name is no valid label at GitHub: it never has issues"
+    LABEL_TOO_LONG = "the site's name is longer than GitHub allows a label to be: it never has issues"
     OLDER_THAN_A_YEAR = "the day is before the 365 that are counted"
     BEYOND_100_ISSUES = "the day is before the newest 100 issues"
     ROUNDED = "each issue is rounded to whole minutes, and lags its check by up to two seconds"
@@ -314,17 +316,22 @@ def test_statements_and_standings_have_the_downtime_of_interval_arithmetic(
 def test_a_site_without_a_customer_is_measured_for_everybody_who_has_it_in_an_agreement(
     recordings: Path,
 ) -> None:
-    shared = "lime-commerce-production"  # the site before it got its client's number
-    recorded = list(
-        upptime_transitions(recordings / "availability" / f"{LIME_COMMERCE}_transitions.csv", shop_number)
-    )
-    of_site = [event for event in recorded if event.service == shared]
-    assert of_site
-    assert not any(event.customer for event in of_site)
+    shared = "rodalink-staging"
+    recorded = [
+        event
+        for event in upptime_transitions(
+            recordings / "availability" / f"{LIME_COMMERCE}_transitions.csv", shop_number
+        )
+        if event.service == shared
+    ]
+    assert {event.customer for event in recorded} == {None}
     [written] = [agreement for agreement in load([TERMS]).agreements if agreement.name == "hosting"]
-    monitor = judge([for_site(written, customer, shared) for customer in ("27654", "19836")], recorded)
+    customers = ("27654", "19836")
+    agreements = [for_site(written, customer, shared) for customer in customers]
+    monitor = judge(agreements, recorded, WRITTEN_ON * DAY)
     seen: dict[str, list[SecondCounts | None]] = defaultdict(list)
     for statement in monitor.statements():
         seen[statement.customer].append(statement.seconds)
-    assert seen["27654"] == seen["19836"]
-    assert any(seconds is not None and seconds.down for seconds in seen["27654"])
+    assert seen.keys() == set(customers)
+    assert seen[customers[0]] == seen[customers[1]]
+    assert any(seconds is not None and seconds.down for seconds in seen[customers[0]])
