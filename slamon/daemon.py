@@ -77,6 +77,7 @@ class Daemon:
         self._metrics = Metrics(__version__)
         self._metrics.config_taken(clock.wall())
         self._pulse = Pulse()
+        self._proved_at: dict[int, float] = {}  # by the monotonic clock: the partition was surely ours then
         self._told: Counter[tuple[str, str]] = Counter()  # figures already counted in the metrics
         self._notifier = Notifier(settings.notifier, self._metrics, self._may_send)
         self._source = Source(
@@ -110,11 +111,13 @@ class Daemon:
             self._metrics.task_state(partition, shown)
         task = self._source.tasks.get(partition)
         if state == "running" and task is not None and task.monitor is not None:
+            self._proved_at[partition] = task.proved_at or 0.0
             self._notifier.begin(partition, task.monitor.firing())
-        elif state in ("parked", "failed", "closed"):
-            self._notifier.forget(partition)
+        elif state in ("parked", "failed", "closed") and not self._stopping.is_set():
+            self._notifier.forget(partition)  # while stopping, the last transitions are still to be told
 
     def _committed(self, committed: Committed) -> None:
+        self._proved_at[committed.partition] = committed.proved_at
         self._metrics.commit_duration.observe(committed.seconds)
         transitions = [announced.transition for announced in committed.alerts]
         for transition in transitions:
@@ -135,10 +138,8 @@ class Daemon:
 
     def _may_send(self, partition: int) -> bool:
         """Whether the task was surely ours less than half a session timeout ago: a process that was frozen says nothing."""
-        task = self._source.tasks.get(partition)
-        proved_at = None if task is None else task.proved_at
         return (
-            proved_at is not None and clock.monotonic() - proved_at < self._settings.kafka.session_timeout / 2
+            clock.monotonic() - self._proved_at.get(partition, 0.0) < self._settings.kafka.session_timeout / 2
         )
 
     # What is shown ----------------------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ Unknown keys are refused. What customers were promised is not here but in the ag
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -117,6 +117,14 @@ class AlertmanagerSettings(_Section):
     basic_auth: BasicAuth | None = None
     authorization: Authorization | None = None
     tls_config: TlsConfig | None = None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.url.username or self.url.password:
+            raise ValueError("no user or password in the url, where logs would show them: use basic_auth")
+        if self.basic_auth and self.authorization:
+            raise ValueError("give basic_auth or authorization, not both")
+        return self
 
 
 class NotifierSettings(_Section):

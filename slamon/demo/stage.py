@@ -245,7 +245,9 @@ class Stage:
                 self._fired(alert, now)
         still = {_about(alert) for alert in firing.values()}
         for fingerprint, alert in self._seen.items():
-            if fingerprint not in firing and _about(alert) not in still:  # else a later step has taken its place
+            if (
+                fingerprint not in firing and _about(alert) not in still
+            ):  # else a later step has taken its place
                 self._happened.append(Event(now, f"resolved: {alert.annotations['summary']}", "resolved"))
         self._seen = firing
         due, standings = self._metrics()

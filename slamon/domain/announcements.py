@@ -7,9 +7,16 @@ minute stands here and never in a label.
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
-from slamon.domain.agreement import Agreement, AvailabilityObjective, Measure, Objective, TicketObjective
+from slamon.domain.agreement import (
+    Agreement,
+    AvailabilityObjective,
+    BurnRatePair,
+    Measure,
+    Objective,
+    TicketObjective,
+)
 from slamon.domain.decisions import ClockRecord
-from slamon.domain.error_budget import Burn, Exhaustion
+from slamon.domain.error_budget import Exhaustion
 from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
 from slamon.domain.intervals import Span
 from slamon.domain.periods import zone_rules
@@ -126,16 +133,17 @@ def outage_budget(
     }
 
 
-def budget_burn(agreement: Agreement, objective: AvailabilityObjective, burn: Burn) -> dict[str, str]:
-    pair = burn.pair
-    rate = "" if burn.rate is None else f" {float(burn.rate):.1f} times as fast as allowed"
+def budget_burn(
+    agreement: Agreement, objective: AvailabilityObjective, pair: BurnRatePair, found: Fraction | None
+) -> dict[str, str]:
+    rate = "" if found is None else f" {float(found):.1f} times as fast as allowed"
     return _common(agreement, objective) | {
         "summary": f"{agreement.customer}: {objective.name} burns its error budget{rate}",
         "description": (
             f"{_who(agreement)}: over the last {duration(pair.long)} and still over the last {duration(pair.short)}, {objective.service} failed "
             f"so much that {percent(pair.share)} of the period's budget is gone within {duration(pair.long)} (target {percent(objective.target)})."
         ),
-        "burn_rate": "" if burn.rate is None else f"{float(burn.rate):.2f}",
+        "burn_rate": "" if found is None else f"{float(found):.2f}",
         "service_affected": objective.service,
     }
 

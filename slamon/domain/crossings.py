@@ -80,8 +80,7 @@ class Sliding(NamedTuple):
         yield from self.lengths.edges(start, end)
         for edge in self.lengths.edges(start - self.width, end - self.width):
             yield edge + self.width
-        if start < self.floor + self.width < end:
-            yield self.floor + self.width
+        yield from (at for at in (self.floor, self.floor + self.width) if start < at < end)
 
 
 Values = tuple[int, ...]  # of some windows at one instant
@@ -115,23 +114,28 @@ def flips_of_piece(
     """As `flips`, between two neighbouring breaks: there every window is linear, with a slope of -1, 0 or 1."""
     width = right - left
     slopes = [(after - before) // width for before, after in zip(at_left, at_right, strict=True)]
+    first, last = condition(at_left), condition(at_right)
+    if (first > 0) == (last > 0) and sum(map(bool, slopes)) <= 1:
+        return []  # linear in one window alone: it cannot have been otherwise in between
+    second = condition(tuple([value + slope for value, slope in zip(at_left, slopes, strict=True)]))
+    third = condition(tuple([value + 2 * slope for value, slope in zip(at_left, slopes, strict=True)]))
+    return [left + step for step in _sign_changes(first, second - first, third - 2 * second + first, width)]
+
+
+def _sign_changes(first: int, slope: int, bend: int, width: int) -> list[int]:
+    """The steps in 1..width at which `first + slope x step + bend x step (step - 1) / 2` becomes positive, or ceases to be."""
 
     def at(step: int) -> int:
-        return condition(tuple([value + slope * step for value, slope in zip(at_left, slopes, strict=True)]))
+        return first + slope * step + bend * (step * (step - 1) // 2)
 
-    same = (condition(at_left) > 0) == (condition(at_right) > 0)
-    if same and sum(map(bool, slopes)) <= 1:
-        return []  # linear in one window alone: it cannot have been otherwise in between
-    if width <= 4:
-        return [left + step for step in range(1, width + 1) if (at(step) > 0) != (at(step - 1) > 0)]
-    first, second, third = at(0), at(1), at(2)
-    slope, bend = second - first, third - 2 * second + first
-    parts: Sequence[int] = (0, width)
-    if bend != 0 and 0 < (vertex := -slope // bend) < width:
-        parts = (0, vertex, min(vertex + 1, width), width)
-    return [
-        left + flip for low, high in pairwise(parts) if (flip := _flip_of_monotone(at, low, high)) is not None
-    ]
+    if bend == 0:
+        if slope == 0 or (first > 0) == (slope > 0):
+            return []
+        step = -(first // slope) if first > 0 else -first // slope + 1
+        return [step] if step <= width else []
+    vertex = -slope // bend
+    parts = (0, vertex, min(vertex + 1, width), width) if 0 < vertex < width else (0, width)
+    return [flip for low, high in pairwise(parts) if (flip := _flip_of_monotone(at, low, high)) is not None]
 
 
 def _flip_of_monotone(at: Callable[[int], int], low: int, high: int) -> int | None:

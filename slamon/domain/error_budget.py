@@ -116,13 +116,15 @@ def outage_steps(objective: AvailabilityObjective, measured: Measured, spent: Ex
 
 
 class Burn(NamedTuple):
-    """A pair at an instant. `since`: the last instant before it fired, None if it does not; `frozen_since` likewise."""
+    """A pair at an instant. `since`: the last instant before it fired, None if it does not; `frozen_since` likewise.
+
+    It holds, for the same facts, until before `changes_at` (None: for ever).
+    """
 
     pair: BurnRatePair
-    rate: Fraction | None  # of the long window: ratio / (1 - target)
     since: int | None
     frozen_since: int | None
-    next_change: int | None  # the first instant after now at which either may differ, if no fact comes
+    changes_at: int | None
 
 
 class _Pair:
@@ -153,6 +155,7 @@ class _Pair:
         self.numerator, self.denominator = threshold.numerator, threshold.denominator
         self.coverage = objective.alerts.coverage_below
         self.conditions = (self.long, self.short, self.lost)
+        self.stride = pair.long
 
     def at(self, t: int) -> Values:
         return values(self.windows, t)
@@ -177,43 +180,38 @@ def service_time(objective: AvailabilityObjective, measured: Measured, period: S
     return measured.service.between(*period)
 
 
-def burns(
-    agreement: Agreement,
-    objective: AvailabilityObjective,
-    measured: Measured,
-    period: Span,
-    now: int,
-    until: int,
-) -> list[Burn]:
-    """Each pair at `now`; changes are looked for up to `until`."""
-    period_length = service_time(objective, measured, period)
-    return [
-        _burn(agreement, objective, measured, pair, period_length, now, until)
-        for pair in objective.alerts.burn_rates
-    ]
-
-
-def _burn(
+def burn_of(
     agreement: Agreement,
     objective: AvailabilityObjective,
     measured: Measured,
     row: BurnRatePair,
-    period: int,
+    period: Span,
     now: int,
     until: int,
 ) -> Burn:
-    pair = _Pair(agreement, objective, measured, row, period)
+    """A pair at `now`; changes are looked for up to `until`, which is one if it may change at all."""
+    pair = _Pair(agreement, objective, measured, row, service_time(objective, measured, period))
     start = max(agreement.start, measured.start + row.long)
-    here = pair.at(now)
-    down, unknown, applicable, down_lately, *_ = here
-    rate = Fraction(down, applicable - unknown) / (1 - objective.target) if applicable > unknown else None
+    _, unknown, _, down_lately, *_ = pair.at(now)
     fails = bool(down_lately) or _touches(measured.down, now)
     measured_well = not unknown and not _touches(measured.unknown, now)
     if measured_well and not fails:
-        return Burn(row, rate, None, None, None)  # nothing that could fire, nothing that could freeze
+        return Burn(row, None, None, None)  # nothing that could fire, nothing that could freeze
     since = _firing_since(pair, start, now)
     frozen_since = None if measured_well else _frozen_since(pair, start, now)
-    return Burn(row, rate, since, frozen_since, _next_change(pair, now, until, fires=since is not None))
+    change = _next_change(pair, now, until, fires=since is not None)
+    return Burn(row, since, frozen_since, until if change is None else change)
+
+
+def burn_rate(
+    agreement: Agreement, objective: AvailabilityObjective, measured: Measured, row: BurnRatePair, now: int
+) -> Fraction | None:
+    """The ratio of the long window over what the target allows; None where nothing of it is known."""
+    down, unknown, applicable = (
+        Sliding(one, row.long, agreement.start).at(now)
+        for one in (measured.down, measured.unknown, measured.countable)
+    )
+    return Fraction(down, applicable - unknown) / (1 - objective.target) if applicable > unknown else None
 
 
 def _touches(lengths: Lengths, now: int) -> bool:
@@ -226,17 +224,20 @@ def _pieces_backward(pair: _Pair, start: int, now: int) -> Iterator[tuple[int, V
 
     Each as its first instant and the values of the windows at its last.
     """
-    edges = breaks(pair.windows, start, now)
     last = at_right = pair.at(now)
-    for right, left in pairwise(reversed(edges)):
-        at_left = pair.at(left)
-        for first in sorted(
-            {t for each in pair.conditions for t in flips_of_piece(each, left, right, at_left, at_right)},
-            reverse=True,
-        ):
-            yield first, last
-            last = pair.at(first - 1)
-        at_right = at_left
+    end = now
+    while end > start:
+        begin = max(start, end - pair.stride)  # most searches end in the first stride
+        for right, left in pairwise(reversed(breaks(pair.windows, begin, end))):
+            at_left = pair.at(left)
+            found = {
+                t for each in pair.conditions for t in flips_of_piece(each, left, right, at_left, at_right)
+            }
+            for first in sorted(found, reverse=True):
+                yield first, last
+                last = pair.at(first - 1)
+            at_right = at_left
+        end = begin
     yield start, last
 
 

@@ -26,7 +26,15 @@ from slamon.domain.decisions import (
     Statement,
     TicketCounts,
 )
-from slamon.domain.error_budget import Burn, Exhaustion, burns, coverage_lost_since, exhaustion, outage_steps
+from slamon.domain.error_budget import (
+    Burn,
+    Exhaustion,
+    burn_of,
+    burn_rate,
+    coverage_lost_since,
+    exhaustion,
+    outage_steps,
+)
 from slamon.domain.events import DAY, HOUR
 from slamon.domain.exclusions import Declared
 from slamon.domain.intervals import Span
@@ -35,7 +43,9 @@ from slamon.domain.settlement import Settlement
 from slamon.domain.terms import period_to_date
 from slamon.domain.ticket_clock import View, step_threshold
 
-LOOK_AHEAD = 6 * HOUR  # burn-rate crossings are solved for so far ahead, then again
+LOOK_AHEAD = (
+    6 * HOUR
+)  # with service hours, whose edges are many, burn rates are solved for so far ahead, then again
 LONGEST_BURN_WINDOW = 3 * DAY
 
 
@@ -218,6 +228,9 @@ class AvailabilityWatch:
         self.armed: int | None = None
         self._facts = facts
         self._timeline = facts.timeline(objective.service)
+        self._burns: dict[
+            str, tuple[Measured, Span, Burn]
+        ] = {}  # by step: the last one, with what it was made from
         self._seen = (-1, False)
         self._measured: tuple[object, Measured] | None = None  # the last one, with what it was made from
 
@@ -300,20 +313,33 @@ class AvailabilityWatch:
         if limit is not None and limit >= now:
             keys.append(2 * limit + 1)
         spent = exhaustion(self.agreement, self.objective, measured, period, now)
-        found = burns(self.agreement, self.objective, measured, period, now, min(until, now + LOOK_AHEAD))
-        if any(
-            burn.since is not None or burn.frozen_since is not None or burn.next_change is not None
-            for burn in found
-        ) or (measured.outage is not None):
-            keys.append(2 * (now + LOOK_AHEAD))
-        keys += [
-            2 * burn.next_change - 1 for burn in found if burn.next_change is not None
-        ]  # it shows when the instant before has passed
+        found = self._burns_at(measured, period, now, until)
+        # A change shows when the instant before it has passed.
+        keys += [2 * burn.changes_at - 1 for burn in found if burn.changes_at is not None]
         keys += self._outage_keys(measured, spent, now)
         wanted += self._breached(spent, period, now)
         wanted += self._outage_alert(measured, spent, now)
         wanted += self._burn_alerts(found, now)
         return Judgement(wanted, min((key for key in keys if key > 2 * now), default=None))
+
+    def _burns_at(self, measured: Measured, period: Span, now: int, until: int) -> list[Burn]:
+        """Each pair at `now`, worked out anew only where the last one holds no longer."""
+        found = []
+        for pair in self.objective.alerts.burn_rates:
+            made_from, of, burn = self._burns.get(pair.step, (None, None, None))
+            if burn is None or made_from is not measured or of != period or not _holds(burn, now):
+                ahead = until if self.objective.calendar.always else min(until, now + LOOK_AHEAD)
+                burn = burn_of(self.agreement, self.objective, measured, pair, period, now, ahead)
+                self._burns[pair.step] = (measured, period, burn)
+            found.append(burn)
+        return found
+
+    def _burns_then(self, then: int) -> list[Burn]:
+        """Each pair at an instant that may lie in the past, by what is known now."""
+        period = period_to_date(self.agreement, self.objective, then)
+        measured = self.measured(then)
+        pairs = self.objective.alerts.burn_rates
+        return [burn_of(self.agreement, self.objective, measured, pair, period, then, then) for pair in pairs]
 
     def _outage_keys(self, measured: Measured, spent: Exhaustion, now: int) -> Iterator[int]:
         outage = measured.outage
@@ -399,7 +425,7 @@ class AvailabilityWatch:
                     burn.pair.step,
                     burn.since,
                     Reason.LIMIT_EXCEEDED,
-                    partial(announcements.budget_burn, self.agreement, self.objective, burn),
+                    partial(self._describe_burn, burn, now),
                 )
         since = coverage_lost_since(found)
         if since is not None:
@@ -414,6 +440,10 @@ class AvailabilityWatch:
                 Reason.LIMIT_EXCEEDED,
                 lambda: announcements.measurement_lost(self.agreement, self.objective, since),
             )
+
+    def _describe_burn(self, burn: Burn, now: int) -> dict[str, str]:
+        rate = burn_rate(self.agreement, self.objective, self.measured(now), burn.pair, now)
+        return announcements.budget_burn(self.agreement, self.objective, burn.pair, rate)
 
     def ending_of(
         self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int
@@ -439,7 +469,7 @@ class AvailabilityWatch:
                 self.objective.window.rolling is not None
                 and exhaustion(self.agreement, self.objective, measured, period, then).exceeded
             )
-        found = burns(self.agreement, self.objective, measured, period, then, then)
+        found = self._burns_then(then)
         if name == AlertName.MEASUREMENT_LOST.value:
             return coverage_lost_since(found) is not None
         return any(burn.since is not None for burn in found if burn.pair.step == firing.labels.get("step"))
@@ -498,7 +528,7 @@ class AvailabilityWatch:
             return StandingState.UNDETERMINED
         if measured.outage is not None and measured.outage.counts:
             return StandingState.AT_RISK
-        found = burns(self.agreement, self.objective, measured, period, now, now)
+        found = self._burns_at(measured, period, now, now + 1)
         return (
             StandingState.AT_RISK if any(burn.since is not None for burn in found) else StandingState.ON_TRACK
         )
@@ -507,9 +537,18 @@ class AvailabilityWatch:
         """The burn rate over each pair's long window (microseconds); windows of which nothing is known are left out."""
         if not self.agreement.start <= now < self.agreement.end:
             return []
-        period = period_to_date(self.agreement, self.objective, now)
-        found = burns(self.agreement, self.objective, self.measured(now), period, now, now)
-        return [(burn.pair.long, burn.rate) for burn in found if burn.rate is not None]
+        measured = self.measured(now)
+        rates = (
+            (pair.long, burn_rate(self.agreement, self.objective, measured, pair, now))
+            for pair in self.objective.alerts.burn_rates
+        )
+        return [(window, rate) for window, rate in rates if rate is not None]
+
+
+def _holds(burn: Burn, now: int) -> bool:
+    """Whether what was found at an earlier instant is still so at `now`."""
+    began = max((at for at in (burn.since, burn.frozen_since) if at is not None), default=now - 1)
+    return began < now and (burn.changes_at is None or now < burn.changes_at)
 
 
 Watch = TicketWatch | AvailabilityWatch

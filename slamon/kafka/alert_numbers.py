@@ -86,7 +86,7 @@ class AlertNumbers:
         return Announced(number, transition)
 
     @property
-    def awaited(self) -> bool:
+    def waiting(self) -> bool:
         """Some have not been seen where they belong."""
         return bool(self._outbox)
 

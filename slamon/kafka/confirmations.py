@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from slamon import clock
 from slamon.kafka import clients
-from slamon.kafka.restore import alert_seen
+from slamon.kafka.alert_numbers import alert_seen
 from slamon.kafka.tasks import Task
 from slamon.settings import KafkaSettings
 
@@ -48,15 +48,15 @@ async def _look(reader: Any, settings: KafkaSettings, running: Callable[[], Iter
     waiting = {
         TopicPartition(settings.topics.alerts, task.partition): task
         for task in running()
-        if task.awaits_alerts
+        if task.alerts.waiting
     }
     if not waiting:
         return
     reader.assign(list(waiting))
     for tp, task in waiting.items():
-        reader.seek(tp, task.alerts_seen)
+        reader.seek(tp, task.alerts.seen_to)
     until = clock.monotonic() + LOOK
-    while clock.monotonic() < until and any(task.awaits_alerts for task in waiting.values()):
+    while clock.monotonic() < until and any(task.alerts.waiting for task in waiting.values()):
         try:
             async with asyncio.timeout(settings.commit_timeout):
                 batches = await reader.getmany(timeout_ms=1000, max_records=AT_ONCE)
@@ -65,12 +65,12 @@ async def _look(reader: Any, settings: KafkaSettings, running: Callable[[], Iter
             async with asyncio.timeout(settings.commit_timeout):
                 first = await reader.beginning_offsets(list(error.args[0]))
             for tp, offset in first.items():
-                waiting[tp].alerts_seen = offset
+                waiting[tp].alerts.seen_to = offset
                 reader.seek(tp, offset)
             continue
         for tp, records in batches.items():
             for record in records:
                 one = alert_seen(record.value)
-                waiting[tp].saw_alert(one.number if one is not None else None, record.offset + 1)
+                waiting[tp].alerts.saw(one.number if one is not None else None, record.offset + 1)
         await clients.breathe()
     reader.pause(*waiting)

@@ -29,7 +29,7 @@ def dead_letter(
     record: Any, rejected: Rejected, *, application: str, topic: str, partition: int, limit: int
 ) -> Outgoing:
     """`limit`: the largest record in bytes that the topic takes."""
-    why: list[tuple[str, bytes]] = [
+    why: list[tuple[str, bytes | None]] = [
         ("__connect.errors.topic", record.topic.encode()),
         ("__connect.errors.partition", b"%d" % record.partition),
         ("__connect.errors.offset", b"%d" % record.offset),
@@ -39,7 +39,7 @@ def dead_letter(
         ("__connect.errors.exception.class.name", rejected.reason.value.encode()),
         ("__connect.errors.exception.message", rejected.detail.encode(errors="replace")[:DETAIL_BYTES]),
     ]
-    own: Sequence[tuple[str, bytes]] = record.headers
+    own: Sequence[tuple[str, bytes | None]] = record.headers
     whole = Outgoing(topic, partition, record.key, record.value, (*own, *why))
     if size(whole) <= limit and not (record.key is None and record.value is None):
         return whole

@@ -4,15 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from slamon.domain.decisions import AlertTransition
-
-
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """An alert transition that is now committed, under the number that readers know it by."""
-
-    number: int
-    transition: AlertTransition
+from slamon.kafka.alert_numbers import Announced
 
 
 @dataclass(frozen=True, slots=True)

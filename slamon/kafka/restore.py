@@ -8,12 +8,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from slamon.kafka import clients
+from slamon.kafka.alert_numbers import AlertSeen, alert_seen
 from slamon.kafka.changelog import Reading, Unreadable
-from slamon.kafka.clients import breathe
+from slamon.settings import KafkaSettings
 
 AT_ONCE = 2000  # records taken in one poll
 WAIT = 1000  # ms of one poll
@@ -27,19 +28,6 @@ class FellBehind(Exception):  # noqa: N818 - reads as what it says
     """An input was trimmed beyond what had been read of it."""
 
 
-class AlertSeen(msgspec.Struct, frozen=True):
-    """What identifies a record of the alerts topic."""
-
-    id: str
-    number: int | None = None
-    episode: int = 0
-    transition: str = ""
-
-    @property
-    def content(self) -> tuple[str, int, str]:
-        return self.id, self.episode, self.transition
-
-
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Of a partition: offset of its first record, and of the next one to come."""
@@ -48,23 +36,46 @@ class Bounds:
     end: int
 
 
-_decode_seen = msgspec.json.Decoder(AlertSeen).decode
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`alerts`: those of the topic that the outbox may speak of, up to offset `alerts_end`. `inputs`: by topic."""
+
+    reading: Reading
+    alerts: list[AlertSeen]
+    alerts_end: int
+    inputs: dict[str, Bounds]
 
 
-async def bounds(reader: Any, partitions: list[TopicPartition]) -> dict[TopicPartition, Bounds]:
-    """Ask before the reader is given anything to read: later, the answer would wait behind its fetches."""
-    first = await reader.beginning_offsets(partitions)
-    end = await reader.end_offsets(partitions)
-    return {tp: Bounds(first[tp], end[tp]) for tp in partitions}
+async def read_back(
+    settings: KafkaSettings, name: str, partition: int, inputs: list[TopicPartition], nonce: bytes
+) -> Found:
+    """Everything, once our owner record with the nonce is committed.
+
+    Raises Stalled, changelog.Unreadable, and what aiokafka raises.
+    """
+    changelog = TopicPartition(settings.topics.changelog, partition)
+    alerts = TopicPartition(settings.topics.alerts, partition)
+    reader = clients.reader(settings, name)
+    try:
+        async with asyncio.timeout(settings.commit_timeout):
+            await reader.start()
+            # Before anything is fetched: later, the answers would wait behind the fetches.
+            partitions = [alerts, *inputs]
+            first = await reader.beginning_offsets(partitions)
+            end = await reader.end_offsets(partitions)
+        reading = await _read_changelog(reader, changelog, nonce, settings.restore_timeout)
+        start = first[alerts] if reading.positions is None else reading.positions.alerts_seen
+        if not first[alerts] <= start <= end[alerts]:
+            start = first[alerts]
+        tail = await _read_alerts(reader, alerts, start, end[alerts], settings.restore_timeout)
+    finally:
+        await clients.end(reader.stop())
+    return Found(reading, tail, end[alerts], {tp.topic: Bounds(first[tp], end[tp]) for tp in inputs})
 
 
-async def read_changelog(
+async def _read_changelog(
     reader: Any, changelog: TopicPartition, nonce: bytes, stalled_after: float
 ) -> Reading:
-    """What stands in the changelog up to the record with our nonce.
-
-    Raises Stalled after so many seconds without progress, Unreadable, and what aiokafka raises.
-    """
     loop = asyncio.get_running_loop()
     while True:
         reading = Reading()
@@ -76,16 +87,11 @@ async def read_changelog(
                 while True:
                     for records in (await reader.getmany(timeout_ms=WAIT, max_records=AT_ONCE)).values():
                         for record in records:
-                            if record.key is None:
-                                raise Unreadable(
-                                    f"the changelog holds a record without key at offset {record.offset} of "
-                                    f"partition {changelog.partition}, which slamon never writes: who else does?"
-                                )
-                            reading.take(record.key, record.value)
+                            _take(reading, record)
                             if reading.owner is not None and reading.owner.nonce == nonce:
                                 return reading
                         limit.reschedule(loop.time() + stalled_after)
-                    await breathe()
+                    await clients.breathe()
         except OffsetOutOfRangeError:
             # The log was trimmed under us. What was read so far may have been deleted since: begin with nothing.
             continue
@@ -93,11 +99,19 @@ async def read_changelog(
             raise Stalled(f"no progress in the changelog for {stalled_after:g} s") from error
 
 
-async def read_alerts(
+def _take(reading: Reading, record: Any) -> None:
+    if record.key is None:
+        raise Unreadable(
+            f"the changelog holds a record without key at offset {record.offset} of partition {record.partition}, "
+            "which slamon never writes: who else does?"
+        )
+    reading.take(record.key, record.value)
+
+
+async def _read_alerts(
     reader: Any, alerts: TopicPartition, start: int, end: int, stalled_after: float
-) -> dict[int, AlertSeen]:
-    """The transitions [start, end) of the alerts topic by number."""
-    seen: dict[int, AlertSeen] = {}
+) -> list[AlertSeen]:
+    seen: list[AlertSeen] = []
     if start >= end:
         return seen
     reader.assign([alerts])
@@ -106,25 +120,13 @@ async def read_alerts(
     try:
         async with asyncio.timeout(stalled_after) as limit:
             while await reader.position(alerts) < end:
-                batches = await reader.getmany(timeout_ms=WAIT, max_records=AT_ONCE)
-                for records in batches.values():
-                    for record in records:
-                        one = alert_seen(record.value)
-                        if one is not None and one.number is not None:
-                            seen[one.number] = one
+                for records in (await reader.getmany(timeout_ms=WAIT, max_records=AT_ONCE)).values():
+                    seen += [one for record in records if (one := alert_seen(record.value)) is not None]
                     limit.reschedule(loop.time() + stalled_after)
-                await breathe()
+                await clients.breathe()
     except TimeoutError as error:
         raise Stalled(f"no progress in the alerts for {stalled_after:g} s") from error
     return seen
-
-
-def alert_seen(value: bytes | None) -> AlertSeen | None:
-    """None: not an alert transition of ours, whoever wrote it."""
-    try:
-        return _decode_seen(value or b"")
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None
 
 
 def is_transient(error: BaseException) -> bool:

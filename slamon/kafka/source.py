@@ -118,7 +118,7 @@ class Source:
             self._settings,
             layout,
             self._kafka.group_instance_id or f"{socket.gethostname()}-{os.getpid()}",
-            clock.now(),
+            clock.wall(),
             self._monitor_for,
             self.observations,
             self._began,
@@ -256,6 +256,8 @@ class Source:
         consumer.pause(*partitions)
         for tp in partitions:
             consumer.seek(tp, 0)  # so that nobody asks the group for an offset
+        if self._stopping.is_set():
+            return
         ours = {tp.partition for tp in partitions}
         for partition in sorted(ours):
             whole = {TopicPartition(topic, partition) for topic in self._topics} <= partitions
@@ -282,7 +284,8 @@ class Source:
     async def revoked(self, partitions: set[TopicPartition]) -> None:
         if partitions:
             log.info("tasks_revoked", partitions=sorted({tp.partition for tp in partitions}))
-        await self._part(self._kafka.rebalance_timeout * REVOKING)
+        if not self._stopping.is_set():  # else they part already
+            await self._part(self._kafka.rebalance_timeout * REVOKING)
 
     async def _part(self, seconds: float) -> None:
         """All tasks finish within the time or are dropped; those that stay in `tasks` are parked."""

@@ -8,11 +8,8 @@ The rules:
   to go on.
 - Memory runs ahead of the last commit, by what was applied since. After a commit of unknown outcome memory is worth
   nothing: drop it and the producer, read back what stands.
-- Alerts must survive even a torn transaction (the changelog's part there, the alerts' part gone, or the other way
-  round, after several broker failures at once). Every transition has a number, and only this task writes numbers into
-  its partition of the alerts topic; a transition stays in the changelog's outbox until it was read there. After a
-  restore what is missing is sent again under its number, and what is there without being known keeps its number if it
-  is decided again. Readers drop numbers they have. Standings and statements are upserts: they are written again.
+- A transaction is atomic across topics only while not too much fails at once. So alerts are numbered and looked for after
+  a restore (`alert_numbers`); standings and statements are upserts: they are written again.
 - Batches are applied between two awaits, and a commit takes what there is between two awaits: so no lock is needed. A
   failure shows in the task's state before anybody else runs.
 """
@@ -20,9 +17,8 @@ The rules:
 import asyncio
 import enum
 import secrets
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -30,28 +26,20 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalOperation, ProducerFenced
 
 from slamon import clock
-from slamon.codec import Rejected, RejectReason, decode, format_instant
-from slamon.domain.decisions import (
-    AlertChanged,
-    FactKey,
-    Facts,
-    FactsChanged,
-    Standing,
-    StandingChanged,
-    Statement,
-    StatementIssued,
-)
+from slamon.codec import Rejected, RejectReason, decode
+from slamon.domain.decisions import FactKey
 from slamon.domain.events import Event, ExclusionEvent, TicketEvent
 from slamon.domain.monitor import Monitor
 from slamon.kafka import changelog, clients, restore
+from slamon.kafka.alert_numbers import AlertNumbers
 from slamon.kafka.changelog import Gap, Owner, Positions, Reading
 from slamon.kafka.clients import Outgoing, TaskProducer
 from slamon.kafka.dead_letters import dead_letter
 from slamon.kafka.input_clock import InputClock
-from slamon.kafka.observations import Announced, Committed, Observations, Restored
+from slamon.kafka.observations import Committed, Observations, Restored
 from slamon.kafka.partitioner import partition_for
+from slamon.kafka.pending import Pending
 from slamon.kafka.topics import Layout, Refused
-from slamon.records import alert_record, standing_record, statement_record
 from slamon.settings import Settings
 
 ALERT_SPACING = (
@@ -123,35 +111,6 @@ class Company:
     discard: Callable[[TaskProducer, bool], None]  # end this producer; True: in good order
 
 
-@dataclass(slots=True)
-class _Pending:
-    """What the next commit writes."""
-
-    facts: dict[FactKey, Facts | None] = field(default_factory=dict)
-    alerts: list[Announced] = field(default_factory=list)
-    resent: list[Announced] = field(default_factory=list)  # they stand in the outbox already
-    standings: dict[tuple[str, str, str], Standing] = field(default_factory=dict)
-    statements: list[Statement] = field(default_factory=list)
-    dead_letters: list[Outgoing] = field(default_factory=list)
-    events: Counter[type[Event]] = field(default_factory=Counter)
-    taken: Counter[enum.Enum] = field(default_factory=Counter)
-    rejected: Counter[RejectReason] = field(default_factory=Counter)
-    records: int = 0
-    moved: bool = False  # positions, at least
-
-    @property
-    def size(self) -> int:
-        return len(self.facts) + len(self.alerts) + len(self.statements) + len(self.dead_letters)
-
-    @property
-    def anything(self) -> bool:
-        return self.moved or bool(self.size or self.standings)
-
-    @property
-    def urgent(self) -> bool:
-        return bool(self.alerts or self.resent)
-
-
 class Task:
     """Lives from its assignment to its end by `live`; the source feeds it, and asks it to leave."""
 
@@ -167,17 +126,13 @@ class Task:
         self.now = 0  # the instant up to which everything has been applied
         self.committed: dict[str, int] = {}  # topic → position that stands in the changelog
         self.proved_at: float | None = None  # monotonic; see `Committed`
-        self.alerts_seen = 0  # offset in the alerts topic
+        self.alerts = AlertNumbers()
         self._company = company
         self._kafka = kafka
         self._names = kafka.topics
         self._producer: TaskProducer | None = None
-        self._pending = _Pending()
+        self._pending = Pending()
         self._unjudged = False  # events were applied since the monitor's clock was last moved
-        self._number = 0  # of the newest alert transition
-        self._outbox: set[int] = set()  # numbers in the changelog's outbox
-        self._seen: list[int] = []  # numbers to be taken out of it
-        self._orphans: dict[tuple[str, int, str], int] = {}  # in the alerts topic, but unknown to the state
         self._parts: dict[FactKey, int] = {}  # of facts with more than one
         self._gaps: tuple[Gap, ...] = ()
         self._homes: set[str] = set()  # customers that belong here
@@ -265,21 +220,7 @@ class Task:
 
     def _gather(self) -> None:
         assert self.monitor is not None
-        pending = self._pending
-        for decision in self.monitor.drain():
-            match decision:
-                case FactsChanged(key=key, facts=facts):
-                    pending.facts[key] = facts
-                case StandingChanged(standing=standing):
-                    pending.standings[_objective(standing)] = standing
-                case StatementIssued(statement=statement):
-                    pending.statements.append(statement)
-                case AlertChanged(transition=transition):
-                    content = (transition.id, transition.episode, transition.transition.value)
-                    number = self._orphans.pop(content, None)
-                    if number is None:
-                        number = self._number = self._number + 1
-                    pending.alerts.append(Announced(number, transition))
+        self._pending.note(self.monitor.drain(), self.alerts.announce)
 
     @property
     def full(self) -> bool:
@@ -290,19 +231,6 @@ class Task:
     def lag(self) -> dict[str, int | None]:
         """Topic → records still to come, as last seen."""
         return {topic: one.lag for topic, one in self.clocks.items()}
-
-    # ------------------------------------------------------------------------------------- its alerts, seen in their topic
-
-    @property
-    def awaits_alerts(self) -> bool:
-        return bool(self._outbox)
-
-    def saw_alert(self, number: int | None, next_offset: int) -> None:
-        """A record of its partition of the alerts topic was read."""
-        self.alerts_seen = max(self.alerts_seen, next_offset)
-        if number in self._outbox:
-            self._outbox.discard(number)
-            self._seen.append(number)
 
     # ---------------------------------------------------------------------------------------------------------- its life
 
@@ -326,6 +254,7 @@ class Task:
         Raises Refused and changelog.Unreadable when people must act, and whatever the monitor raises.
         """
         self._leaving = False
+        self._company.observations.entered(self.partition, self.state.value)
         attempts = 0
         try:
             while True:
@@ -358,6 +287,9 @@ class Task:
             await self._commit([self._owner(secrets.token_bytes(16))])
         else:
             await self._restore()
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            raise asyncio.CancelledError  # somebody below swallowed it
         self._enter(State.RUNNING)
         self.failure = self._lost = None
         # Tasks that begin together must not go on committing together: that is slow for all.
@@ -400,9 +332,10 @@ class Task:
     def _forget(self, *, in_order: bool) -> None:
         producer, self._producer = self._producer, None
         self.monitor = None
+        self.proved_at = None
         self.clocks = {}
-        self._pending = _Pending()
-        self._outbox = set()
+        self._pending = Pending()
+        self.alerts = AlertNumbers()
         if producer is not None:
             self._company.discard(producer, in_order)
 
@@ -422,17 +355,20 @@ class Task:
 
     async def _commit_pending(self) -> None:
         self._gather()
-        pending, self._pending = self._pending, _Pending()
-        seen, self._seen = self._seen, []
+        pending, self._pending = self._pending, Pending()
         positions = self._positions()
-        kept, sent = self._records(pending, seen, positions)
-        seconds, begun = await self._commit([*kept, *sent, *pending.dead_letters])
+        kept = pending.for_changelog(positions, self.alerts.take_seen(), self._parts)
+        seconds, begun = await self._commit(
+            [
+                *(Outgoing(self._names.changelog, self.partition, *record) for record in kept),
+                *pending.for_readers(self._names, self.partition),
+            ]
+        )
         self.committed = positions.inputs
-        alerts = [*pending.resent, *pending.alerts]
-        self._outbox.update(one.number for one in alerts)
-        self._count(pending)
+        pending.count_into(self._company.observations.figures)
+        alerts = (*pending.alerts_again, *pending.alerts)
         self._company.observations.committed(
-            Committed(self.partition, clock.now(), seconds, pending.records, begun, tuple(alerts))
+            Committed(self.partition, clock.now(), seconds, pending.records, begun, alerts)
         )
 
     async def _commit(self, records: Sequence[Outgoing]) -> tuple[float, float]:
@@ -449,68 +385,28 @@ class Task:
 
     def _positions(self) -> Positions:
         inputs = {topic: one.position for topic, one in self.clocks.items()}
-        return Positions(inputs, self.now, self._number, self.alerts_seen, self._gaps)
-
-    def _records(
-        self, pending: _Pending, seen: Sequence[int], positions: Positions
-    ) -> tuple[list[Outgoing], list[Outgoing]]:
-        """For the changelog, and for the readers of the outputs."""
-        names = self._names
-        sent = [
-            self._outgoing(names.alerts, one.transition.id, alert_record(one.transition, one.number))
-            for one in (*pending.resent, *pending.alerts)
-        ]
-        sent += [
-            self._outgoing(names.standings, "/".join(objective), standing_record(standing))
-            for objective, standing in pending.standings.items()
-        ]
-        sent += [
-            self._outgoing(names.statements, _statement_name(statement), statement_record(statement))
-            for statement in pending.statements
-        ]
-        kept: list[changelog.Record] = []
-        for key, facts in pending.facts.items():
-            records = changelog.fact_records(key, facts, self._parts.pop(key, 1))
-            parts = sum(value is not None for _, value in records)
-            if parts > 1:
-                self._parts[key] = parts
-            kept += records
-        kept += [changelog.outbox_record(one.number, one.transition) for one in pending.alerts]
-        kept += [changelog.outbox_record(number, None) for number in seen]
-        kept.append(changelog.positions_record(positions))  # last: what follows them is of another commit
-        return [Outgoing(names.changelog, self.partition, *record) for record in kept], sent
-
-    def _outgoing(self, topic: str, key: str, value: bytes) -> Outgoing:
-        return Outgoing(topic, self.partition, key.encode(errors="surrogatepass"), value)
+        return Positions(inputs, self.now, self.alerts.newest, self.alerts.seen_to, self._gaps)
 
     def _owner(self, nonce: bytes) -> Outgoing:
         record = changelog.owner_record(Owner(nonce, self._company.instance, self._company.started))
         return Outgoing(self._names.changelog, self.partition, *record)
-
-    def _count(self, pending: _Pending) -> None:
-        figures = self._company.observations.figures
-        for kind, count in pending.events.items():
-            figures.events[str(kind.__struct_config__.tag)] += count
-        for taken, count in pending.taken.items():
-            figures.taken[taken.value] += count
-        for reason, count in pending.rejected.items():
-            figures.rejected[reason.value] += count
 
     # ------------------------------------------------------------------------------------------------------------ restore
 
     async def _restore(self) -> None:
         begun = clock.monotonic()
         try:
-            reading, alerts, inputs, seen = await self._read_back()
+            found = await self._read_back()
         except Exception as error:
             if not restore.is_transient(error):
                 raise
             raise Lost(error) from error
+        reading = found.reading
         self._check_owner(reading)
         self._check_clock(reading.positions)
         monitor, facts = await self._rebuild(reading)
-        self._place(reading, inputs)
-        self._settle_alerts(reading, alerts, seen)
+        self._place(reading.positions, found.inputs)
+        self._settle_alerts(found)
         self._issue_again(reading)
         self._pending.moved = True  # the first commit records where it starts from
         self._unjudged = True
@@ -521,38 +417,21 @@ class Task:
             reading.records,
             reading.bytes,
             facts,
-            len(self._pending.resent),
+            len(self._pending.alerts_again),
         )
         log.info("task_restored", **{name: getattr(restored, name) for name in Restored.__slots__})
         self._company.observations.restored(restored)
 
-    async def _read_back(
-        self,
-    ) -> tuple[Reading, restore.Bounds, dict[str, restore.Bounds], dict[int, restore.AlertSeen]]:
-        kafka = self._kafka
+    async def _read_back(self) -> restore.Found:
+        kafka, nonce = self._kafka, secrets.token_bytes(16)
         name = f"{self._company.settings.application_id}-{self.partition}"
-        nonce = secrets.token_bytes(16)
         self._producer = TaskProducer(kafka, name)
         await self._producer.start(kafka.commit_timeout)
         await self._commit([self._owner(nonce)])
-        log_tp = TopicPartition(self._names.changelog, self.partition)
-        alerts_tp = TopicPartition(self._names.alerts, self.partition)
-        reader = clients.reader(kafka, name)
-        try:
-            async with asyncio.timeout(kafka.commit_timeout):
-                await reader.start()
-                bounds = await restore.bounds(reader, [alerts_tp, *self.inputs])
-            reading = await restore.read_changelog(reader, log_tp, nonce, kafka.restore_timeout)
-            alerts = bounds[alerts_tp]
-            start = reading.positions.alerts_seen if reading.positions is not None else alerts.first
-            if not alerts.first <= start <= alerts.end:
-                start = alerts.first
-            seen = await restore.read_alerts(reader, alerts_tp, start, alerts.end, kafka.restore_timeout)
-            if reading.positions is None:
-                await self._check_that_nothing_was_lost()
-        finally:
-            await clients.end(reader.stop())
-        return reading, alerts, {tp.topic: bounds[tp] for tp in self.inputs}, seen
+        found = await restore.read_back(kafka, name, self.partition, self.inputs, nonce)
+        if found.reading.positions is None:
+            await self._check_that_nothing_was_lost()
+        return found
 
     async def _check_that_nothing_was_lost(self) -> None:
         async with asyncio.timeout(self._kafka.commit_timeout):
@@ -598,9 +477,8 @@ class Task:
         monitor.start(self.now)
         return monitor, count
 
-    def _place(self, reading: Reading, inputs: dict[str, restore.Bounds]) -> None:
+    def _place(self, positions: Positions | None, inputs: dict[str, restore.Bounds]) -> None:
         """Where to go on reading: the recorded positions, else the setting; and what is gone for ever."""
-        positions = reading.positions
         self._gaps = positions.gaps if positions is not None else ()
         self.clocks = {}
         for topic, log_of in inputs.items():
@@ -620,25 +498,19 @@ class Task:
             self.clocks[topic] = InputClock(at)
         self.committed = {topic: one.position for topic, one in self.clocks.items()}
 
-    def _settle_alerts(
-        self, reading: Reading, alerts: restore.Bounds, seen: dict[int, restore.AlertSeen]
-    ) -> None:
-        known = reading.positions.number if reading.positions is not None else 0
-        self._orphans = {one.content: number for number, one in seen.items() if number > known}
-        self._number = max(known, *seen, *reading.outbox, 0)
-        self.alerts_seen = alerts.end
-        self._seen = [number for number in reading.outbox if number in seen]
-        self._outbox = set()
-        too_old = clock.now() - self._company.layout.alerts_retention // 2
-        for number, transition in sorted(reading.outbox.items()):
-            if number in seen:
-                continue
-            if transition.detected_at < too_old:
-                self._seen.append(number)
-                self._company.observations.figures.alerts_too_old += 1
-                log.error("alert_too_old_to_send_again", partition=self.partition, number=number)
-            else:
-                self._pending.resent.append(Announced(number, transition))
+    def _settle_alerts(self, found: restore.Found) -> None:
+        reading = found.reading
+        again, given_up = self.alerts.restore(
+            0 if reading.positions is None else reading.positions.number,
+            reading.outbox,
+            found.alerts,
+            found.alerts_end,
+            too_old=clock.now() - self._company.layout.alerts_retention // 2,
+        )
+        self._pending.alerts_again += again
+        self._company.observations.figures.alerts_too_old += len(given_up)
+        for number in given_up:
+            log.error("alert_too_old_to_send_again", partition=self.partition, number=number)
 
     def _issue_again(self, reading: Reading) -> None:
         """The statements of the last commit, should it have been torn; standings the monitor says anew by itself."""
@@ -654,13 +526,3 @@ def _subject(event: Event) -> str:
     if isinstance(event, ExclusionEvent):
         return event.exclusion
     return event.service
-
-
-def _objective(standing: Standing) -> tuple[str, str, str]:
-    return standing.customer, standing.agreement, standing.objective
-
-
-def _statement_name(statement: Statement) -> str:
-    """The period as ISO 8601 writes an interval where "/" is taken."""
-    period = f"{format_instant(statement.start)}--{format_instant(statement.end)}"
-    return f"{statement.customer}/{statement.agreement}/{statement.objective}/{period}/{statement.revision}"

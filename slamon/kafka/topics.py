@@ -102,11 +102,12 @@ async def create(settings: KafkaSettings) -> list[Outcome]:
             {topic.name: topic.partitions for topic in there.values() if topic.exists}, settings
         )
         missing = [name for name, topic in there.items() if not topic.exists]
-        await _make(admin, settings, missing, partitions)
-        return [
-            Outcome(name, topic.partitions or partitions, made=name in missing)
-            for name, topic in there.items()
-        ]
+        if not missing:
+            return [Outcome(name, topic.partitions, made=False) for name, topic in there.items()]
+        made = await _make(admin, settings, missing, partitions)
+        there = await _look(admin, settings)  # somebody else may have made some meanwhile, differently
+        _common_partitions({topic.name: topic.partitions for topic in there.values()}, settings)
+        return [Outcome(name, topic.partitions, made=name in made) for name, topic in there.items()]
     finally:
         await clients.end(admin.close())
 
@@ -217,9 +218,8 @@ async def _look(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
     return {name: Topic(name, partitions.get(name, 0), configured.get(name, {})) for name in names}
 
 
-async def _make(admin: Any, settings: KafkaSettings, missing: list[str], partitions: int) -> None:
-    if not missing:
-        return
+async def _make(admin: Any, settings: KafkaSettings, missing: list[str], partitions: int) -> set[str]:
+    """Those that were made by us, when all are served."""
     copies = settings.replication_factor
     in_sync = {"min.insync.replicas": str(min(settings.min_insync_replicas, copies))}
     ordered = [
@@ -237,6 +237,7 @@ async def _make(admin: Any, settings: KafkaSettings, missing: list[str], partiti
             f"could not make {listed} (kafka.replication_factor is {copies}, kafka.partitions {settings.partitions})"
         )
     await _until_led(admin, missing)
+    return {name for name, code, _ in answer.topic_errors if code == 0}
 
 
 async def _until_led(admin: Any, names: list[str]) -> None:

@@ -8,13 +8,14 @@ import os
 import platform
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import click
-import orjson
 from rich.console import Console
 from rich.table import Table
 
-from slamon import __version__
+from slamon import __version__, logs
+from slamon.settings import LogSettings
 from tests.benchmarks import brokers, pages, pure
 from tests.benchmarks.measuring import FULL, QUICK, Effort, LeftOut, Row
 
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[Effort], Iterator[Row] | AsyncIterator[Row]]] = 
 def main(*, quick: bool, only: tuple[str, ...]) -> None:
     """Measure slamon against the bare libraries it stands on, in one run on one machine."""
     effort = QUICK if quick else FULL
+    logs.set_up(LogSettings(level="error"))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(
         f"slamon {__version__} on {platform.python_implementation()} {platform.python_version()}, "
@@ -83,8 +85,8 @@ def _figure(value: float) -> str:
 def _processor() -> str:
     """By its own name where the system tells it."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as facts:
-            return next(line.split(":", 1)[1].strip() for line in facts if line.startswith("model name"))
+        facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in facts if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.machine()
 

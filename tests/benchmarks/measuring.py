@@ -60,9 +60,7 @@ async def cpu_seconds_of(work: Callable[[], Awaitable[object]]) -> float:
     return time.process_time() - begun
 
 
-def in_turn(
-    ours: Callable[[], object], baseline: Callable[[], object], runs: int
-) -> tuple[float, float]:
+def in_turn(ours: Callable[[], object], baseline: Callable[[], object], runs: int) -> tuple[float, float]:
     """The median CPU seconds of each; a first run, in which caches fill, is not counted."""
     taken = [(cpu_seconds(ours), cpu_seconds(baseline)) for _ in range(runs + 1)][1:]
     return median(one for one, _ in taken), median(other for _, other in taken)

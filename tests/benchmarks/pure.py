@@ -2,7 +2,7 @@
 
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from importlib.metadata import version
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from slamon.codec import Rejected, decode, encode
+from slamon.codec import decode, encode
 from slamon.domain.calendars import Calendar
 from slamon.domain.events import DAY, SECOND
 from slamon.replay import replay_file
@@ -26,8 +26,7 @@ def decoding(effort: Effort) -> Iterator[Row]:
 
     def ours() -> None:
         for line in lines:
-            if isinstance(decode(line, now=None), Rejected):
-                raise ValueError(line)
+            decode(line, now=None)
 
     def baseline() -> None:
         for line in lines:
@@ -60,7 +59,7 @@ def business_time(effort: Effort) -> Iterator[Row]:
     """Questions that span a year; the answers must be the same."""
     try:
         # Not a dependency of slamon: only compared with here.
-        from timegrid import TimeGridCalendar  # type: ignore[import-untyped]  # - it ships no types
+        from timegrid import TimeGridCalendar  # type: ignore[import-untyped,unused-ignore]  # - it ships no types, and need not be there
     except ImportError:
         raise LeftOut("timegrid, with which business time is compared, is not installed") from None
     against = f"timegrid {version('timegrid')}"
@@ -74,28 +73,30 @@ def business_time(effort: Effort) -> Iterator[Row]:
     their_spans = [(_datetime(start), _datetime(end)) for start, end in spans]
     their_work = timedelta(hours=2_080)
 
-    for what, ours, baseline in (
-        (
-            "business time: elapsed over a year",
-            lambda: [calendar.elapsed(start, end) for start, end in spans],
-            lambda: [timeline.get_working_duration(start, end) for start, end in their_spans],
-        ),
-        (
-            "business time: add a year's hours",
-            lambda: [calendar.add(start, work) for start in starts],
-            lambda: [theirs.add_work_duration(start, their_work) for start, _ in their_spans],
-        ),
-    ):
-        _agree(ours(), baseline())
+    def ours_elapsed() -> list[int]:
+        return [calendar.elapsed(start, end) for start, end in spans]
+
+    def their_elapsed() -> list[timedelta]:
+        return [timeline.get_working_duration(start, end) for start, end in their_spans]
+
+    def ours_add() -> list[int]:
+        return [calendar.add(start, work) for start in starts]
+
+    def their_add() -> list[datetime]:
+        return [theirs.add_work_duration(start, their_work) for start, _ in their_spans]
+
+    assert ours_elapsed() == [span // timedelta(microseconds=1) for span in their_elapsed()]
+    assert [_datetime(at) for at in ours_add()] == their_add()
+    questions: tuple[tuple[str, Callable[[], object], Callable[[], object]], ...] = (
+        ("elapsed over a year", ours_elapsed, their_elapsed),
+        ("add a year's hours", ours_add, their_add),
+    )
+    for what, ours, baseline in questions:
         taken, bare = in_turn(ours, baseline, effort.runs)
-        yield Row(what, taken / len(starts) * US, bare / len(starts) * US, "µs", against, faster_when_more=False)
+        each = US / len(starts)
+        yield Row(f"business time: {what}", taken * each, bare * each, "µs", against, faster_when_more=False)
 
 
 def _datetime(at: int) -> datetime:
+    """As timegrid takes them: without a zone."""
     return EPOCH + timedelta(microseconds=at)
-
-
-def _agree(ours: list[int], theirs: list[timedelta] | list[datetime]) -> None:
-    for one, other in zip(ours, theirs, strict=True):
-        span = other - EPOCH if isinstance(other, datetime) else other
-        assert one == span // timedelta(microseconds=1), (one, other)

@@ -6,17 +6,19 @@ The tickets are those of the demo's invented world, at desks that are busier. Se
 import heapq
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
 from slamon.agreement_files import load
 from slamon.demo import world
+from slamon.demo.world import EPOCH
 from slamon.domain.agreement import Agreement
 from slamon.domain.events import DAY, MINUTE, AvailabilityEvent, Event, ServiceStatus
 
 CUSTOMERS = tuple(f"customer-{n:02}" for n in range(40))
 START = 20_514 * DAY  # 2026-03-02, a Monday
-EVENTS_A_DAY = 90_000  # of all customers, about; two thirds are heartbeats
+EVENTS_A_DAY = 90_000  # of all customers, about; two thirds are heartbeats, the rest are of tickets
 
 CALENDAR = """\
 apiVersion: slamon/v1
@@ -34,7 +36,7 @@ kind: Agreement
 metadata: {{name: {customer}}}
 spec:
   customer: {customer}
-  effective: {{from: 2026-01-01}}
+  effective: {{from: {first_day}}}
   timeZone: Europe/Berlin
   services: [{{name: api}}]
   objectives:
@@ -51,9 +53,13 @@ spec:
 """
 
 
-def write_agreements(folder: Path) -> Path:
+def write_agreements(folder: Path, start: int = START) -> Path:
+    """In force from the day of `start` on."""
+    first_day = (EPOCH + timedelta(microseconds=start)).date()
     path = folder / "agreements.yaml"
-    path.write_text(CALENDAR + "".join(AGREEMENT.format(customer=customer) for customer in CUSTOMERS))
+    path.write_text(
+        CALENDAR + "".join(AGREEMENT.format(customer=customer, first_day=first_day) for customer in CUSTOMERS)
+    )
     return path
 
 
@@ -75,12 +81,13 @@ def events(start: int = START) -> Iterator[Event]:
     return heapq.merge(*streams, key=lambda event: event.time)
 
 
-
 def _heartbeats(chance: random.Random, customer: str, start: int) -> Iterator[AvailabilityEvent]:
-    """One a minute, at a second of the customer's own; one in a thousand says that the service is down."""
+    """One a minute, at a second of the customer's own; one in three thousand says that the service is down."""
+    # Known before the agreement begins: a service with time unknown in the last days costs more to judge.
+    yield AvailabilityEvent("known", start - DAY, customer, "api", ServiceStatus.UP)
     first = start + chance.randrange(MINUTE)
     for number in count():
-        status = ServiceStatus.DOWN if chance.random() < 0.001 else ServiceStatus.UP
+        status = ServiceStatus.DOWN if chance.random() < 1 / 3000 else ServiceStatus.UP
         yield AvailabilityEvent(
             f"{number}", first + number * MINUTE, customer, "api", status, interval=MINUTE
         )

@@ -10,7 +10,7 @@ from slamon.demo.processes import Alertmanager, Kafka, Prometheus
 
 Part = Callable[[str], Path]
 
-# As deploy/ and the README advise: at once, and each ticket or objective for itself.
+# At once, and each ticket or objective for itself.
 ALERTMANAGER = """\
 route: {receiver: nobody, group_by: [customer, agreement, objective, ticket], group_wait: 0s}
 receivers: [{name: nobody}]

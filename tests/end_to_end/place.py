@@ -75,6 +75,10 @@ class Daemon:
         with log.open("wb") as out:
             command = [*SLAMON, "run", "--config", str(config)]
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        self._ended = False  # by us
+
+    def assert_goes_on(self) -> None:
+        assert self._ended or self.process.poll() is None, self.log.read_text()
 
     def lines(self) -> list[dict[str, Any]]:
         """Its log; a line that it is just writing is left out."""
@@ -88,7 +92,7 @@ class Daemon:
         """Wait until its ports answer; its tasks need not run yet."""
 
         async def listening() -> bool:
-            assert self.process.poll() is None, self.log.read_text()
+            self.assert_goes_on()
             return bool(self.said("started"))
 
         await until(listening, "the daemon has started")
@@ -110,12 +114,14 @@ class Daemon:
 
     async def owns(self) -> set[int]:
         """The tasks that run here; empty while any of its tasks does not."""
+        self.assert_goes_on()
         status, tasks = await self.readyz()
         return (
             {int(task) for task in tasks} if status == 200 and {"running"} == set(tasks.values()) else set()
         )
 
     async def page(self, path: str) -> str:
+        self.assert_goes_on()
         status, body = await get(self.address + path)
         assert status == 200, body
         return body.decode()
@@ -130,11 +136,13 @@ class Daemon:
 
     def kill(self) -> None:
         """Like a power cut."""
+        self._ended = True
         self.process.kill()
         self.process.wait(10)
 
     def stop(self) -> None:
         """In good order, and the process says so."""
+        self._ended = True
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(PATIENCE) == 0, self.log.read_text()
 
@@ -306,6 +314,8 @@ class Place:
             found = await self.firing()
             if set(found) == set(expected):
                 return found
+            for daemon in self.daemons:
+                daemon.assert_goes_on()
             assert clock.monotonic() < deadline, f"{set(found)} fire, and not {expected}"
             await clock.wait(0.05)
 

@@ -323,6 +323,10 @@ async def test_what_cannot_be_judged_becomes_a_dead_letter_as_it_came_and_the_st
     daemon = await place.running()
     await place.fires("SlaTicketAtRisk T-1 75%")
 
+    async def all_are_there() -> bool:
+        return len(await place.records(place.names.dead_letters)) >= len(sent)
+
+    await until(all_are_there, "every task has committed its dead letters")
     letters = await place.records(place.names.dead_letters)
     assert {letter.value for letter in letters} == sent.keys()
     assert len(letters) == len(sent)
@@ -395,7 +399,7 @@ async def test_killed_in_mid_stream_it_announces_what_an_undisturbed_one_announc
 ) -> None:
     async with placing(MANY) as place:
         config = place.like("static.yaml", group_instance_id="the-same")
-        base, begun = whole_second(), 0
+        base = whole_second()
         enough = asyncio.Event()
 
         async def stream() -> int:
@@ -411,20 +415,26 @@ async def test_killed_in_mid_stream_it_announces_what_an_undisturbed_one_announc
             await place.send(*(end for end in ends[-ENDS_LATER:] if end))
             return number
 
+        async def starts_and_goes_on() -> Daemon:
+            known = len(await place.alerts())
+            daemon = place.start(config)
+
+            async def more() -> bool:
+                return len(await place.alerts()) > known + 20
+
+            await until(more, "it announces something more")
+            return daemon
+
         async with asyncio.TaskGroup() as group:
             streaming = group.create_task(stream())
             for _ in range(2):
-                known = len(await place.alerts())
-                daemon = place.start(config)
-
-                async def goes_on(known: int = known) -> bool:
-                    return len(await place.alerts()) > known + 20
-
-                await until(goes_on, "it announces something more")
-                daemon.kill()
-            daemon = place.start(config)
+                (await starts_and_goes_on()).kill()
+            daemon = await starts_and_goes_on()
             enough.set()
             begun = await streaming
+        assert sum(restored["facts"] for restored in daemon.said("task_restored")), (
+            "it had something to remember"
+        )
         expected = sorted((f"T-{number}", *what) for number in range(begun) for what in LEADS_TO[number % 4])
 
         async def all_is_said(where: Place) -> bool:
@@ -549,14 +559,6 @@ async def test_it_is_ready_while_its_tasks_run_and_a_stop_drains_what_was_begun(
 
 BROKEN = {
     "agreements with a fault": (1, "the agreements have faults; `slamon check` shows them as well"),
-    "no agreements": (
-        2,
-        "there are no agreements to judge by: set `agreements` to files or directories that hold some",
-    ),
-    "agreements that are not there": (
-        2,
-        "nowhere.yaml: No such file or directory; see `agreements` in the settings",
-    ),
     "a setting that does not exist": (2, "broker: Extra inputs are not permitted"),
     "no broker": (1, "no Kafka answers at 127.0.0.1:1: is it running, and is kafka.bootstrap_servers right?"),
     "no topics": (1, "Make them with `slamon topics create`"),
@@ -568,9 +570,9 @@ BROKEN = {
 def broken_starts(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
     """What is wrong → exit code and all that was said; all at once, because starting is slow."""
     folder = tmp_path_factory.mktemp("broken")
-    (folder / "good.yaml").write_text(ACME)
-    (folder / "faulty.yaml").write_text(ACME.replace("target: 10m", "target: 10 minutes"))
-    (folder / "empty").mkdir()
+    agreements = ACME.replace("{place}", "acme-2026")
+    (folder / "good.yaml").write_text(agreements)
+    (folder / "faulty.yaml").write_text(agreements.replace("target: 10m", "target: 10 minutes"))
     good: dict[str, Any] = {
         "agreements": ["good.yaml"],
         "kafka": {"bootstrap_servers": kafka.bootstrap, "topics": {"tickets": "never.made"}},
@@ -578,8 +580,6 @@ def broken_starts(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> dic
     }
     settings = {
         "agreements with a fault": {**good, "agreements": ["faulty.yaml"]},
-        "no agreements": {**good, "agreements": ["empty"]},
-        "agreements that are not there": {**good, "agreements": ["nowhere.yaml"]},
         "a setting that does not exist": {**good, "broker": "kafka:9092"},
         "no broker": {**good, "kafka": {"bootstrap_servers": "127.0.0.1:1"}},
         "no topics": good,

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -17,30 +16,22 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from slamon import clock
-from slamon.demo import parts, processes
+from slamon.demo import processes
 from slamon.demo.processes import Alertmanager, Kafka, ProcessFailed, Prometheus
 
 PROMETHEUS = "global: {scrape_interval: 1s}\n"
 ALERTMANAGER = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 
-
-def part(name: str) -> Path:
-    """Where the part is; without it the test is skipped on a developer's machine, and fails in CI."""
-    found = parts.find(name, say=print)
-    if isinstance(found, parts.Missing):
-        if os.environ.get("CI"):
-            raise found
-        pytest.skip(str(found))
-    return found
+Part = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def java() -> Path:
+def java(part: Part) -> Path:
     return part("java")
 
 
 @pytest.fixture(scope="module")
-def libs(java: Path) -> Path:
+def libs(part: Part, java: Path) -> Path:
     libs = part("kafka")
     processes.quicken(java, libs, print)
     return libs
@@ -190,7 +181,7 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path: Path, java: Path, li
 
 
 def test_a_port_that_somebody_took_meanwhile_is_given_up_for_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = part("prometheus")
     free_ports = processes.free_ports
@@ -250,7 +241,7 @@ def test_stopping_leaves_neither_broker_nor_guard(tmp_path: Path, java: Path, li
 # ---- Prometheus and Alertmanager
 
 
-def test_prometheus_starts_with_its_configuration_and_comes_back(tmp_path: Path) -> None:
+def test_prometheus_starts_with_its_configuration_and_comes_back(part: Part, tmp_path: Path) -> None:
     with Prometheus(tmp_path / "prometheus", program=part("prometheus"), config=PROMETHEUS) as prometheus:
         assert "scrape_interval: 1s" in get(prometheus.url, "/api/v1/status/config")["data"]["yaml"]
         url = prometheus.url
@@ -261,7 +252,7 @@ def test_prometheus_starts_with_its_configuration_and_comes_back(tmp_path: Path)
     assert not running_with(str(tmp_path))
 
 
-def test_alertmanager_starts_with_its_configuration_alone_and_comes_back(tmp_path: Path) -> None:
+def test_alertmanager_starts_with_its_configuration_alone_and_comes_back(part: Part, tmp_path: Path) -> None:
     program = part("alertmanager")
     with Alertmanager(tmp_path / "alertmanager", program=program, config=ALERTMANAGER) as alertmanager:
         status = get(alertmanager.url, "/api/v2/status")
@@ -272,7 +263,7 @@ def test_alertmanager_starts_with_its_configuration_alone_and_comes_back(tmp_pat
     assert not running_with(str(tmp_path))
 
 
-def test_a_configuration_that_is_refused_fails_with_the_programs_own_words(tmp_path: Path) -> None:
+def test_a_configuration_that_is_refused_fails_with_the_programs_own_words(part: Part, tmp_path: Path) -> None:
     broken = Prometheus(tmp_path / "prometheus", program=part("prometheus"), config="nonsense: 1\n")
     with pytest.raises(ProcessFailed, match=r"(?s)prometheus ended while.*field nonsense not found"), broken:
         pass

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +22,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from slamon import clock
-from slamon.demo import parts
 from slamon.demo.processes import Kafka
 from slamon.domain.decisions import (
     AlertTransition,
@@ -47,17 +46,6 @@ DAY = 86_400_000_000
 PARTITIONS = 4
 CUSTOMERS = 40
 PATIENCE = 60.0  # s; for conditions that come true by themselves
-
-
-@pytest.fixture(scope="module")
-def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
-    if given:
-        yield given
-        return
-    folder = tmp_path_factory.mktemp("kafka")
-    with Kafka(folder, java=parts.require("java"), libs=parts.require("kafka")) as kafka:
-        yield kafka.bootstrap
 
 
 class Owner:
@@ -288,8 +276,8 @@ names = itertools.count()
 
 
 @pytest.fixture
-async def world(bootstrap: str, tmp_path: Path) -> AsyncIterator[World]:
-    made = World(f"w{os.getpid()}-{next(names)}", bootstrap, tmp_path)
+async def world(kafka: Kafka, tmp_path: Path) -> AsyncIterator[World]:
+    made = World(f"w{next(names)}", kafka.bootstrap, tmp_path)
     await topics.create(made.kafka)
     async with made:
         yield made

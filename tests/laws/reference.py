@@ -15,6 +15,7 @@ from functools import lru_cache
 from slamon.domain.agreement import (
     Agreement,
     AvailabilityObjective,
+    BelowMinimum,
     DegradedCountsAs,
     ExclusionsCountAs,
     ExclusionTerm,
@@ -25,7 +26,14 @@ from slamon.domain.agreement import (
     UnknownCountsAs,
 )
 from slamon.domain.calendars import Calendar
-from slamon.domain.decisions import ClockOutcome, ClockRecord, ClockState, Outcome, SecondCounts
+from slamon.domain.decisions import (
+    ClockOutcome,
+    ClockRecord,
+    ClockState,
+    Outcome,
+    SecondCounts,
+    TicketCounts,
+)
 from slamon.domain.events import (
     DAY,
     MINUTE,
@@ -60,13 +68,22 @@ def is_open(calendar: Calendar, instant: int) -> bool:
     )
 
 
+def _subject(event: Event) -> str:
+    match event:
+        case TicketEvent():
+            return event.ticket
+        case ExclusionEvent():
+            return event.exclusion
+        case _:
+            return event.service
+
+
 def known_at(events: Iterable[Event], now: int) -> list[Event]:
     """The facts that hold at `now`, each once, in the order in which they happened."""
     once: dict[tuple[object, ...], Event] = {}
     for event in events:
-        subject = getattr(event, "ticket", None) or getattr(event, "exclusion", None) or event.service  # type: ignore[union-attr] - an event has one of the three
         if event.time <= now:
-            once.setdefault((type(event), event.customer, subject, event.id), event)
+            once.setdefault((type(event), event.customer, _subject(event), event.id), event)
     return sorted(
         once.values(),
         key=lambda e: (e.time, e.seq is not None, e.seq or 0, e.id, e.customer is not None),
@@ -109,9 +126,9 @@ def governing(versions: Sequence[Agreement], measure: Measure, fields: Fields, i
     for version in versions:
         if not version.start <= instant < version.end:
             continue
-        if version.services is not None and fields.service is not None:
-            if fields.service not in {service.name for service in version.services}:
-                return None
+        listed = None if version.services is None else {service.name for service in version.services}
+        if listed is not None and fields.service is not None and fields.service not in listed:
+            return None
         for objective in version.objectives:
             if (
                 isinstance(objective, TicketObjective)
@@ -161,7 +178,11 @@ class Cycle:
         paused = self.paused
         stopped_at = at
         if self.pause_began is not None:
-            stopped_at = self.pause_began if self.first_governed is None else max(self.pause_began, self.first_governed)
+            stopped_at = (
+                self.pause_began
+                if self.first_governed is None
+                else max(self.pause_began, self.first_governed)
+            )
             paused -= self.pause_counted
         if self.breached_at is not None:
             outcome, objective = ClockOutcome.MISSED, self.frozen
@@ -223,33 +244,50 @@ def fields_at(events: Sequence[TicketEvent], instant: int) -> Fields:
 
 
 def clock(
-    versions: Sequence[Agreement], measure: Measure, heard: Iterable[Event], ticket: str, now: int, tick: int
+    versions: Sequence[Agreement],
+    measure: Measure,
+    heard: Iterable[Event],
+    ticket: str,
+    now: int,
+    tick: int,
+    before: int | None = None,
+    *,
+    governed: bool = False,
 ) -> ClockRecord | None:
-    """The first and only cycle of a measure as of `now`; None: there is none, or none was ever governed."""
+    """The first and only cycle of a measure as of `now`; None: there is none, or none was ever governed.
+
+    `before`: as it stood just before that instant, by all that is known at `now`.
+    `governed`: none either if no objective governs then.
+    """
     events = [e for e in known_at(heard, now) if isinstance(e, TicketEvent) and e.ticket == ticket]
     if not events:
         return None
     start = opening(events)
-    if start is None or start > now:
+    if start is None or start > (now if before is None else before - 1):
         return None
-    changes = {event.time for event in events} | {v.start for v in versions} | {v.end for v in versions} | {start}
+    changes = (
+        {event.time for event in events} | {v.start for v in versions} | {v.end for v in versions} | {start}
+    )
     cycle = Cycle(start, tick, measure)
     terms: Terms | None = None
     fields = Fields()
-    for instant in range(start, now + 1, tick):
+    last = now if before is None else before - 1
+    for instant in range(start, last + 1, tick):
         if instant in changes:
             fields = fields_at(events, instant)
-            before = terms
+            was = terms
             terms = governing(versions, measure, fields, instant)
             replies = [e.reply for e in events if e.time == instant and e.reply is not None]
-            _meet(cycle, fields, terms if instant == start else before, terms, replies, instant)
-        if instant < now and cycle.end is None:
+            _meet(cycle, fields, terms if instant == start else was, terms, replies, instant)
+        if instant < (now if before is None else before) and cycle.end is None:
             objective = cycle.frozen or (terms and terms[1])
             if objective is None:
                 cycle.pause_began, cycle.pause_counted = None, 0
             else:
                 cycle.pass_tick(objective, fields, instant)
-    return _record(cycle, versions[0], ticket, fields, terms and terms[1], now)
+    if governed and terms is None:
+        return None
+    return _record(cycle, versions[0], ticket, fields, terms and terms[1], last)
 
 
 def _meet(
@@ -375,14 +413,22 @@ def _record(
     )
 
 
-def clocks(agreements: Sequence[Agreement], events: Sequence[Event], now: int, tick: int) -> list[ClockRecord]:
+def clocks(
+    agreements: Sequence[Agreement],
+    events: Sequence[Event],
+    now: int,
+    tick: int,
+    before: int | None = None,
+    *,
+    governed: bool = False,
+) -> list[ClockRecord]:
     found = []
     tickets = sorted({event.ticket for event in events if isinstance(event, TicketEvent)})
     for name in sorted({agreement.name for agreement in agreements}):
         versions = [agreement for agreement in agreements if agreement.name == name]
         for ticket in tickets:
             for measure in (Measure.FIRST_RESPONSE, Measure.RESOLUTION):
-                record = clock(versions, measure, events, ticket, now, tick)
+                record = clock(versions, measure, events, ticket, now, tick, before, governed=governed)
                 if record is not None:
                     found.append(record)
     return sorted(found, key=lambda c: (c.agreement, c.objective, c.ticket, c.measure.value, c.cycle))
@@ -458,7 +504,9 @@ def _scheduled(agreement: Agreement, schedule: Schedule, start: int, end: int, t
     return found
 
 
-def _declared(agreement: Agreement, term: ExclusionTerm, service: str, events: Sequence[Event], tick: int) -> Ticks:
+def _declared(
+    agreement: Agreement, term: ExclusionTerm, service: str, events: Sequence[Event], tick: int
+) -> Ticks:
     """What events declare under this term: those that no earlier term takes."""
     found: Ticks = set()
     exclusions = [e for e in events if isinstance(e, ExclusionEvent)]
@@ -503,7 +551,13 @@ def _unit_of(unit: Unit, instant: int) -> tuple[int, ...]:
 
 
 def excluded(
-    agreement: Agreement, objective: AvailabilityObjective, heard: Sequence[Event], now: int, start: int, end: int, tick: int
+    agreement: Agreement,
+    objective: AvailabilityObjective,
+    heard: Sequence[Event],
+    now: int,
+    start: int,
+    end: int,
+    tick: int,
 ) -> Ticks:
     """What does not count between `start` and `end`, as known at `now`; all borders of caps must lie inside."""
     events = known_at(heard, now)
@@ -616,9 +670,7 @@ def unit_period(unit: Unit, instant: int) -> tuple[int, int]:
     return (first - date(1970, 1, 1)).days * DAY, (after - date(1970, 1, 1)).days * DAY
 
 
-def closed_periods(
-    agreement: Agreement, window: TimeWindow, now: int
-) -> Iterator[tuple[int, int]]:
+def closed_periods(agreement: Agreement, window: TimeWindow, now: int) -> Iterator[tuple[int, int]]:
     """The periods that are settled at `now`, cut to the effective dates."""
     unit = window.unit or agreement.reporting.unit
     at = agreement.start
@@ -630,3 +682,70 @@ def closed_periods(
         start = at if window.rolling is None else max(agreement.start, end - window.rolling)
         yield start, end
         at = end
+
+
+# --------------------------------------------------------------------------------------------------- tickets in periods
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The cycles of an objective in a period, and what they come to."""
+
+    tickets: TicketCounts
+    ratio: Fraction | None
+    outcome: Outcome
+
+
+def _verdict(objective: TicketObjective, met: int, missed: int) -> Outcome:
+    terms, decided = objective.attainment, met + missed
+    if decided == 0:
+        return Outcome.NOT_APPLICABLE
+    if decided < terms.minimum_tickets:
+        if terms.below_minimum is BelowMinimum.NOT_APPLICABLE:
+            return Outcome.NOT_APPLICABLE
+        if terms.below_minimum is BelowMinimum.ALLOW_ONE_MISS and missed <= 1:
+            return Outcome.MET
+    return Outcome.MET if Fraction(met, decided) >= terms.target else Outcome.MISSED
+
+
+def counts(
+    agreements: Sequence[Agreement],
+    agreement: Agreement,
+    objective: TicketObjective,
+    events: Sequence[Event],
+    period: tuple[int, int],
+    now: int,
+    tick: int,
+    *,
+    closed: bool,
+) -> Counts:
+    """Decided in the period, by all that is known at `now`; pending just before it ended, or now if it is not closed."""
+    start, end = period
+    versions = [one for one in agreements if one.name == agreement.name]
+    met = missed = 0
+    for record in clocks(versions, events, now, tick):
+        decided = record.decided_at is not None and start <= record.decided_at < end
+        if decided and record.objective == objective.name:
+            met += record.outcome is ClockOutcome.MET
+            missed += record.outcome is ClockOutcome.MISSED
+    pending = sum(
+        record.objective == objective.name and record.outcome is ClockOutcome.PENDING
+        for record in clocks(versions, events, now, tick, end if closed else None, governed=True)
+    )
+    ratio = Fraction(met, met + missed) if met + missed else None
+    return Counts(TicketCounts(met, missed, pending), ratio, _verdict(objective, met, missed))
+
+
+def misses_left(objective: TicketObjective, seen: TicketCounts) -> int | None:
+    if seen.met + seen.missed == 0:
+        return None
+    return max(0, int(seen.met / objective.attainment.target) - seen.met - seen.missed)
+
+
+def current_period(agreement: Agreement, window: TimeWindow, now: int) -> tuple[int, int]:
+    """What a standing speaks of, cut to the effective dates."""
+    if window.rolling is not None:
+        return max(agreement.start, now - window.rolling), now
+    assert window.unit is not None
+    start, end = unit_period(window.unit, now)
+    return max(start, agreement.start), min(end, agreement.end)

@@ -1,1 +1,493 @@
-"""What must hold of the step for every history: no order, no duplicate, no restart and no batching changes a verdict."""
+"""What must hold of the step for every history: no order, no duplicate, no restart and no batching changes a verdict.
+
+A monitor is fed as the daemon feeds it (`advance`, `apply`, `advance`, `drain`), so the clock may stand before or after
+the time an event speaks of.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from random import Random
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slamon import records
+from slamon.domain.agreement import Agreement, Share, Step, TicketObjective
+from slamon.domain.decisions import (
+    AlertChanged,
+    AlertTransition,
+    ClockOutcome,
+    ClockRecord,
+    ClockState,
+    FactKey,
+    Facts,
+    FactsChanged,
+    Outcome,
+    Statement,
+    StatementIssued,
+    Transition,
+)
+from slamon.domain.events import (
+    AvailabilityEvent,
+    Event,
+    ExclusionEvent,
+    ExclusionReason,
+    ExclusionState,
+    ServiceStatus,
+)
+from slamon.domain.monitor import Monitor
+from slamon.replay import Replay, judge
+from tests.laws.worlds import CUSTOMER, World, service_worlds, ticket_worlds
+
+laws = settings(deadline=None, max_examples=100)
+dear = settings(deadline=None, max_examples=60)  # judges a world at each of its events
+worlds = st.one_of(ticket_worlds(), service_worlds())
+chances = st.randoms(use_true_random=False)
+
+
+class Told(msgspec.Struct):
+    """What a monitor says as of now, as the bytes that would be written."""
+
+    clocks: list[bytes]
+    standings: list[bytes]
+    statements: list[bytes]
+
+
+def told(monitor: Monitor) -> Told:
+    """Without the numbers of revisions, which tell how often something was said."""
+    return Told(
+        [records.clock_record(clock) for clock in monitor.clocks()],
+        [records.standing_record(standing) for standing in monitor.standings()],
+        [
+            records.statement_record(msgspec.structs.replace(statement, revision=1))
+            for statement in monitor.statements()
+        ],
+    )
+
+
+def shuffled(events: Iterable[Event], chance: Random, *, duplicates: bool = True) -> list[Event]:
+    arrived = list(events)
+    if duplicates:
+        arrived += [event for event in arrived if chance.randrange(3) == 0]
+    chance.shuffle(arrived)
+    return arrived
+
+
+# ------------------------------------------------------------------------------------------------- order and duplicates
+
+
+@laws
+@given(worlds, chances)
+def test_no_order_of_arrival_and_no_duplicate_changes_a_byte(world: World, chance: Random) -> None:
+    first = judge(world.agreements, shuffled(world.events, chance), world.until)
+    second = judge(world.agreements, shuffled(world.events, chance), world.until)
+    assert told(first) == told(second)
+
+
+@laws
+@given(worlds, chances)
+def test_a_late_event_leaves_what_an_early_one_would_have_left(world: World, chance: Random) -> None:
+    in_order = sorted(
+        world.events, key=lambda event: (event.time, event.seq is not None, event.seq or 0, event.id)
+    )
+    late = judge(world.agreements, shuffled(world.events, chance), world.until)
+    assert told(late) == told(judge(world.agreements, in_order, world.until))
+
+
+# --------------------------------------------------------------------------------------------- one truth, at two speeds
+
+
+class Daemon:
+    """Keeps the facts that a monitor emits, as the changelog does, and follows its alerts."""
+
+    def __init__(self, agreements: Sequence[Agreement], *, steps: bool) -> None:
+        self.agreements = agreements
+        self.steps = steps
+        self.monitor = Monitor(agreements, steps=steps)
+        self.facts: dict[FactKey, Facts] = {}
+        self.statements: list[Statement] = []
+        self.alerts: list[AlertTransition] = []
+
+    def pass_to(self, now: int) -> None:
+        self.monitor.advance(now)
+        self.keep()
+
+    def take(self, events: Iterable[Event], now: int) -> None:
+        self.monitor.advance(now)
+        for event in events:
+            self.monitor.apply(event)
+        self.monitor.advance(now)
+        self.keep()
+
+    def keep(self) -> None:
+        for decision in self.monitor.drain():
+            match decision:
+                case FactsChanged(key, None):
+                    self.facts.pop(key, None)
+                case FactsChanged(key, facts) if facts is not None:
+                    self.facts[key] = facts
+                case StatementIssued(statement):
+                    self.statements.append(statement)
+                case AlertChanged(transition):
+                    self.alerts.append(transition)
+                case _:
+                    pass
+
+    def restored(self, now: int) -> tuple[Monitor, list[AlertTransition], list[Statement]]:
+        """A fresh monitor from the kept facts, and what it decides by itself."""
+        fresh = Monitor(self.agreements, steps=self.steps)
+        for key, facts in self.facts.items():
+            fresh.restore(key, facts)
+        fresh.start(now)
+        fresh.advance(now)
+        decisions = fresh.drain()
+        return (
+            fresh,
+            [one.transition for one in decisions if isinstance(one, AlertChanged)],
+            [one.statement for one in decisions if isinstance(one, StatementIssued)],
+        )
+
+
+def journey(world: World, chance: Random) -> list[tuple[list[Event], int]]:
+    """Batches of arriving events, each with what the clock shows then: mostly after them, sometimes before."""
+    arrived = shuffled(world.events, chance)
+    if chance.randrange(2):
+        arrived.sort(key=lambda event: event.time)
+    now = world.start
+    batches = []
+    while arrived:
+        count = 1 + chance.randrange(2)
+        batch, arrived = arrived[:count], arrived[count:]
+        latest = max(event.time for event in batch)
+        now = max(now, latest + (chance.randrange(4) - 1) * world.tick * chance.choice((0, 1, 7)))
+        batches.append((batch, now))
+    batches.append(([], max(now, world.until)))
+    return batches
+
+
+@dear
+@given(worlds, chances, st.booleans())
+def test_at_every_prefix_a_restored_monitor_says_what_the_one_that_kept_running_says(
+    world: World, chance: Random, steps: bool
+) -> None:
+    daemon = Daemon(world.agreements, steps=steps)
+    for batch, now in journey(world, chance):
+        daemon.take(batch, now)
+        fresh, alerts, statements = daemon.restored(now)
+        assert alerts == []
+        assert statements == []
+        assert told(fresh) == told(daemon.monitor)
+        assert list(fresh.firing()) == list(daemon.monitor.firing())
+
+
+@dear
+@given(worlds, chances, st.booleans())
+def test_a_monitor_restored_on_the_way_goes_on_as_if_it_had_never_stopped(
+    world: World, chance: Random, steps: bool
+) -> None:
+    batches = journey(world, chance)
+    stopped_at = chance.randrange(len(batches))
+    daemon = Daemon(world.agreements, steps=steps)
+    successor = Daemon(world.agreements, steps=steps)
+    for number, (batch, now) in enumerate(batches):
+        daemon.take(batch, now)
+        if number < stopped_at:
+            continue
+        if number == stopped_at:
+            successor.monitor, _, _ = daemon.restored(now)
+            daemon.alerts, daemon.statements = [], []
+            continue
+        successor.take(batch, now)
+    assert told(successor.monitor) == told(daemon.monitor)
+    assert list(successor.monitor.firing()) == list(daemon.monitor.firing())
+    assert successor.alerts == daemon.alerts
+    assert successor.statements == daemon.statements
+
+
+# ------------------------------------------------------------------------------------------------------------- batching
+
+
+@laws
+@given(worlds, chances)
+def test_it_does_not_matter_how_many_events_are_taken_at_once(world: World, chance: Random) -> None:
+    arrived = shuffled(world.events, chance)
+    now = max([world.until, *(event.time for event in world.events)])
+    one_by_one = Daemon(world.agreements, steps=True)
+    one_by_one.pass_to(world.start)
+    for event in arrived:
+        one_by_one.take([event], now)
+    at_once = Daemon(world.agreements, steps=True)
+    at_once.take(arrived, now)
+    assert told(one_by_one.monitor) == told(at_once.monitor)
+
+
+@laws
+@given(worlds, chances)
+def test_a_clock_that_jumps_and_one_that_stops_at_every_instant_come_to_the_same_verdicts(
+    world: World, chance: Random
+) -> None:
+    batches = journey(world, chance)
+    slow, fast = Daemon(world.agreements, steps=True), Daemon(world.agreements, steps=False)
+    for batch, now in batches:
+        slow.take(batch, now)
+    for batch, now in batches:
+        fast.take(batch, now)
+    assert told(slow.monitor) == told(fast.monitor)
+
+
+# ------------------------------------------------------------------------------------------------------------- verdicts
+
+
+@laws
+@given(ticket_worlds(), chances)
+def test_a_cycle_is_met_only_within_its_target_and_missed_only_beyond_it(
+    world: World, chance: Random
+) -> None:
+    for clock in judge(world.agreements, shuffled(world.events, chance), world.until).clocks():
+        if clock.outcome is ClockOutcome.MISSED:
+            assert clock.breached_at is not None
+            assert clock.due_at is not None
+            assert clock.due_at <= clock.breached_at
+            assert clock.elapsed >= clock.target  # at the very instant of the breach they are equal
+        else:
+            assert clock.elapsed <= clock.target
+            assert clock.breached_at is None
+
+
+@laws
+@given(service_worlds(), chances)
+def test_what_was_attained_lies_between_the_worst_and_the_best_case(world: World, chance: Random) -> None:
+    monitor = judge(world.agreements, shuffled(world.events, chance), world.until)
+    seen = [(one.ratios, one.seconds) for one in monitor.statements()]
+    seen += [(one.ratios, one.seconds) for one in monitor.standings()]
+    for ratios, seconds in seen:
+        assert seconds is not None
+        assert seconds.known + seconds.unknown == seconds.applicable
+        assert 0 <= seconds.down <= seconds.known
+        if ratios.best_case is None:
+            assert ratios == type(ratios)(None, None, None, None)
+            assert seconds.applicable == 0
+            continue
+        assert ratios.worst_case is not None
+        best, worst = Fraction(*ratios.best_case), Fraction(*ratios.worst_case)
+        assert 0 <= worst <= best <= 1
+        if ratios.attained is not None:
+            assert worst <= Fraction(*ratios.attained) <= best
+
+
+def _declaration(identity: str, time: int, start: int, end: int, reason: ExclusionReason) -> ExclusionEvent:
+    return ExclusionEvent(
+        id=identity,
+        time=time,
+        customer=CUSTOMER,
+        exclusion="X-new",
+        state=ExclusionState.DECLARED,
+        reason=reason,
+        start=start,
+        end=end,
+    )
+
+
+def _down(monitor: Monitor) -> dict[tuple[str, int, int], int]:
+    return {
+        (one.objective, one.start, one.end): 0 if one.seconds is None else one.seconds.down
+        for one in monitor.statements()
+    }
+
+
+def _without_caps(agreements: Sequence[Agreement]) -> list[Agreement]:
+    """A cap goes to the earliest: one exclusion more can leave less for those after it."""
+    return [
+        dataclasses.replace(
+            agreement,
+            exclusions=tuple(dataclasses.replace(term, cap=None) for term in agreement.exclusions),
+        )
+        for agreement in agreements
+    ]
+
+
+@laws
+@given(service_worlds(), chances)
+def test_one_exclusion_more_never_raises_the_downtime_that_counts(world: World, chance: Random) -> None:
+    agreements = _without_caps(world.agreements)
+    before = _down(judge(agreements, world.events, world.until))
+    start = world.start + chance.randrange(900) * world.tick
+    more = _declaration(
+        "more",
+        world.start,
+        start,
+        start + (1 + chance.randrange(200)) * world.tick,
+        chance.choice((ExclusionReason.MAINTENANCE, ExclusionReason.FORCE_MAJEURE)),
+    )
+    after = _down(judge(agreements, [*world.events, more], world.until))
+    assert before.keys() == after.keys()
+    assert all(after[key] <= before[key] for key in before)
+
+
+@laws
+@given(service_worlds(), chances)
+def test_a_cancelled_exclusion_leaves_no_trace(world: World, chance: Random) -> None:
+    start = world.start + chance.randrange(900) * world.tick
+    declared = _declaration("d", world.start, start, start + 100 * world.tick, ExclusionReason.MAINTENANCE)
+    cancelled = ExclusionEvent(
+        id="c",
+        time=world.start + world.tick,
+        customer=CUSTOMER,
+        exclusion="X-new",
+        state=ExclusionState.CANCELLED,
+    )
+    until = max(world.until, cancelled.time)
+    arrived = shuffled([*world.events, declared, cancelled], chance)
+    assert told(judge(world.agreements, arrived, until)) == told(judge(world.agreements, world.events, until))
+
+
+@laws
+@given(service_worlds(), chances)
+def test_more_downtime_never_improves_a_verdict(world: World, chance: Random) -> None:
+    better = (Outcome.NOT_APPLICABLE, Outcome.MISSED, Outcome.UNDETERMINED, Outcome.MET)
+    worse_events = [
+        msgspec.structs.replace(event, status=ServiceStatus.DOWN)
+        if isinstance(event, AvailabilityEvent) and chance.randrange(2)
+        else event
+        for event in world.events
+    ]
+    before = judge(world.agreements, world.events, world.until)
+    after = judge(world.agreements, worse_events, world.until)
+    for was, became in zip(before.statements(), after.statements(), strict=True):
+        assert better.index(became.outcome) <= better.index(was.outcome)
+        assert became.outcome is not Outcome.NOT_APPLICABLE or was.outcome is Outcome.NOT_APPLICABLE
+
+
+# --------------------------------------------------------------------------------------------------------------- alerts
+
+
+@laws
+@given(worlds, chances)
+def test_an_alert_fires_and_resolves_in_turn_and_counts_its_episodes(world: World, chance: Random) -> None:
+    transitions: list[AlertTransition] = []
+    replay = Replay(world.agreements, until=world.until, on_alert=transitions.append)
+    for event in shuffled(world.events, chance):
+        replay.feed(event)
+    monitor = replay.finish()
+    firing: dict[str, AlertTransition] = {}
+    episodes: dict[str, int] = {}
+    for one in transitions:
+        assert one.late == (one.at < one.detected_at)
+        if one.transition is Transition.FIRED:
+            assert one.id not in firing
+            assert one.episode == episodes.get(one.id, 0) + 1
+            firing[one.id], episodes[one.id] = one, one.episode
+        else:
+            fired = firing.pop(one.id)
+            assert one.episode == fired.episode
+            assert one.labels == fired.labels
+    assert sorted(firing.values(), key=lambda one: one.id) == sorted(monitor.firing(), key=lambda one: one.id)
+
+
+def _reached(step: Step, clock: ClockRecord) -> bool:
+    mark = step.of * clock.target if isinstance(step, Share) else clock.target - step.left
+    return mark > 0 and clock.elapsed >= mark
+
+
+def _objective(agreements: Sequence[Agreement], clock: ClockRecord) -> TicketObjective:
+    """The terms of the record: the newest version's of that name with that target and measure."""
+    return next(
+        one
+        for agreement in reversed(agreements)
+        if agreement.name == clock.agreement
+        for one in agreement.objectives
+        if isinstance(one, TicketObjective)
+        and (one.name, one.measure, one.target) == (clock.objective, clock.measure, clock.target)
+    )
+
+
+def _one_version(agreements: Sequence[Agreement]) -> list[Agreement]:
+    return list({agreement.name: agreement for agreement in agreements}.values())
+
+
+@laws
+@given(ticket_worlds(), chances)
+def test_of_each_ticket_clock_exactly_what_holds_is_firing(world: World, chance: Random) -> None:
+    """The breach of what is missed and still runs; else the highest step reached by what runs."""
+    agreements = _one_version(world.agreements)
+    monitor = judge(agreements, shuffled(world.events, chance), world.until)
+    expected: set[tuple[str | None, ...]] = set()
+    for clock in monitor.clocks():
+        if clock.outcome is ClockOutcome.MISSED and clock.state in (ClockState.RUNNING, ClockState.PAUSED):
+            expected.add(("SlaTicketBreached", clock.agreement, clock.objective, clock.ticket, None))
+        if clock.outcome is ClockOutcome.PENDING and clock.state is ClockState.RUNNING:
+            steps = [step for step in _objective(agreements, clock).warn_at if _reached(step, clock)]
+            if steps:
+                expected.add(
+                    ("SlaTicketAtRisk", clock.agreement, clock.objective, clock.ticket, steps[-1].text)
+                )
+    seen: set[tuple[str | None, ...]] = {
+        (
+            one.labels["alertname"],
+            one.labels["agreement"],
+            one.labels["objective"],
+            one.labels["ticket"],
+            one.labels.get("step"),
+        )
+        for one in monitor.firing()
+        if one.labels["alertname"].startswith("SlaTicket")
+    }
+    assert seen == expected
+
+
+@laws
+@given(service_worlds(), chances)
+def test_a_calendar_period_is_breached_on_the_page_and_in_the_alerts_at_once(
+    world: World, chance: Random
+) -> None:
+    monitor = judge(world.agreements, shuffled(world.events, chance), world.until)
+    firing = {one.labels["objective"] for one in monitor.firing() if one.labels["alertname"] == "SlaBreached"}
+    breached = {
+        standing.objective
+        for standing in monitor.standings()
+        if standing.budget is not None and standing.budget.remaining < 0
+    }
+    assert firing == breached
+
+
+def test_the_worlds_have_what_the_laws_speak_of() -> None:
+    """A law over worlds in which nothing happens proves nothing."""
+    seen: set[object] = set()
+
+    @settings(deadline=None, max_examples=200, database=None, derandomize=True)
+    @given(worlds)
+    def look(world: World) -> None:
+        transitions: list[AlertTransition] = []
+        replay = Replay(world.agreements, until=world.until, on_alert=transitions.append)
+        for event in sorted(world.events, key=lambda event: event.time):
+            replay.feed(event)
+        monitor = replay.finish()
+        seen.update((clock.state, clock.outcome) for clock in monitor.clocks())
+        seen.update(statement.outcome for statement in monitor.statements())
+        seen.update(standing.standing for standing in monitor.standings())
+        seen.update((one.labels["alertname"], one.transition) for one in transitions)
+
+    look()
+    assert {
+        (ClockState.RUNNING, ClockOutcome.PENDING),
+        (ClockState.PAUSED, ClockOutcome.PENDING),
+        (ClockState.STOPPED, ClockOutcome.MET),
+        (ClockState.STOPPED, ClockOutcome.MISSED),
+        (ClockState.RUNNING, ClockOutcome.MISSED),
+        (ClockState.VOID, ClockOutcome.VOID),
+        *Outcome,
+    } <= seen
+    assert {
+        (name, transition)
+        for name in (
+            "SlaTicketAtRisk",
+            "SlaTicketBreached",
+            "SlaOutageBudget",
+            "SlaBudgetBurn",
+            "SlaBreached",
+            "SlaMeasurementLost",
+        )
+        for transition in Transition
+    } <= seen

@@ -1,12 +1,10 @@
 """Random worlds to hold the laws against: agreements, what happened under them, and in which order it was heard.
 
 Every instant of a world lies on a grid of equal ticks, so that a naive reference can look at each of them. A tick is
-a microsecond where all clocks run day and night (then the borders are exact to the last digit), else ten minutes, or
-one second for services.
+a microsecond where all clocks run day and night (then the borders are exact to the last digit), else ten minutes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cache
@@ -44,7 +42,6 @@ from slamon.domain.events import (
     DAY,
     HOUR,
     MINUTE,
-    SECOND,
     AvailabilityEvent,
     Event,
     ExclusionEvent,
@@ -85,7 +82,9 @@ CALENDARS = {
     for name, hours in HOURS.items()
 }
 
-MIDNIGHT = (date(2026, 3, 30) - date(1970, 1, 1)).days * DAY  # a Monday; Berlin changed its clocks the day before
+MIDNIGHT = (
+    date(2026, 3, 30) - date(1970, 1, 1)
+).days * DAY  # a Monday; Berlin changed its clocks the day before
 
 
 class World(NamedTuple):
@@ -252,8 +251,9 @@ def _ticket_event(
 @st.composite
 def ticket_worlds(draw: st.DrawFn, *, fine: bool | None = None) -> World:
     """`fine`: ticks of a microsecond around a midnight, else of ten minutes over some days."""
+    calendars: tuple[str, ...] = ("always",)
     if pick(draw, (True, False)) if fine is None else fine:
-        tick, calendars, longest = 1, ("always",), 30
+        tick, longest = 1, 30
         start, horizon = MIDNIGHT - 20, 60
         borders = [MIDNIGHT - 30 * DAY, MIDNIGHT, MIDNIGHT + DAY]
     else:
@@ -271,7 +271,8 @@ def ticket_worlds(draw: st.DrawFn, *, fine: bool | None = None) -> World:
         return start + min(max(at, 0), horizon) * tick
 
     events: list[Event] = []
-    for ticket in pick(draw, (("T-1",), ("T-1",), ("T-1", "T-2"))):
+    tickets = ("T-1", "T-2")[: pick(draw, (1, 1, 2))]
+    for ticket in tickets:
         count = 1 + draw(_below(8))
         order = draw(_PERMUTATIONS[count])
         for position, time in enumerate(sorted(some_tick() for _ in range(count))):
@@ -373,7 +374,8 @@ def service_worlds(draw: st.DrawFn) -> World:
             end=end,
             first_day=day_of(begin),
             objectives=tuple(
-                _availability_objective(draw, called, tuple(HOURS)) for called in pick(draw, ("a", "ab", "ba"))
+                _availability_objective(draw, called, tuple(HOURS))
+                for called in pick(draw, ("a", "ab", "ba"))
             ),
             exclusions=tuple(_exclusion_term(draw, called) for called in pick(draw, ("", "x", "xy", "xyz"))),
             reporting=pick(draw, _REPORTINGS),
@@ -410,7 +412,9 @@ def service_worlds(draw: st.DrawFn) -> World:
                 time=some_tick(),
                 customer=CUSTOMER,
                 exclusion=pick(draw, ("X-1", "X-1", "X-2")),
-                state=pick(draw, (ExclusionState.DECLARED, ExclusionState.DECLARED, ExclusionState.CANCELLED)),
+                state=pick(
+                    draw, (ExclusionState.DECLARED, ExclusionState.DECLARED, ExclusionState.CANCELLED)
+                ),
                 reason=pick(draw, _REASONS),
                 start=window[0],
                 end=window[0] + max(window[-1] - window[0], tick),

@@ -1,0 +1,201 @@
+"""What a task remembers comes back as it was, whatever compaction left of it and wherever a reader stopped."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slamon.domain.decisions import (
+    AlertMemory,
+    AlertTransition,
+    FactKey,
+    FactKind,
+    Facts,
+    Outcome,
+    Ratios,
+    Reason,
+    Statement,
+    Transition,
+)
+from slamon.domain.events import (
+    AvailabilityEvent,
+    ExclusionEvent,
+    ExclusionReason,
+    ExclusionState,
+    Reply,
+    ServiceStatus,
+    TicketEvent,
+    TicketStatus,
+)
+from slamon.kafka import changelog
+from slamon.kafka.changelog import Gap, Owner, Positions, Reading, Record, Unreadable
+
+TICKET = TicketEvent(
+    "e1",
+    1_700_000_000_000_001,
+    "acme",
+    "T-1",
+    seq=-3,
+    status=TicketStatus.WAITING,
+    waiting_on="customer",
+    reply=Reply.AGENT,
+    opened_at=-5,
+    attributes={"region": "eu", "naïve": "\N{SNOWMAN}"},
+)
+SERVICE = AvailabilityEvent("a1", 5, None, "web", ServiceStatus.DOWN, interval=60_000_000)
+EXCLUSION = ExclusionEvent(
+    "x1", 6, "acme", "X", ExclusionState.DECLARED, reason=ExclusionReason.MAINTENANCE, start=1, end=2
+)
+FIRED = AlertTransition(
+    "id",
+    2,
+    Transition.FIRED,
+    7,
+    8,
+    late=True,
+    reason=Reason.RESUMED,
+    labels={"a": "b"},
+    annotations={"c": "d"},
+)
+STATEMENT = Statement(
+    "acme", "a", "o", 1, 2, 3, Outcome.MISSED, (999, 1000), Ratios((1, 3), None, None, None), None, None
+)
+EVERYTHING = {
+    FactKey(FactKind.TICKET, "acme", "T-1"): Facts(tickets=(TICKET, TICKET)),
+    FactKey(FactKind.SERVICE_DAY, None, "web", 19_000): Facts(services=(SERVICE,)),
+    FactKey(FactKind.EXCLUSION, "acme", "X"): Facts(exclusions=(EXCLUSION,)),
+    FactKey(FactKind.ALERT, "acme", "id"): Facts(alert=AlertMemory(("ticket", "acme", "T-1"), "1", 2, FIRED)),
+    FactKey(FactKind.STATEMENT, "acme", "a/o/1/2"): Facts(statement=STATEMENT),
+}
+POSITIONS = Positions({"sla.tickets": 7, "sla.availability": 0}, 1_700_000_000_000_000, 3, 12)
+
+
+def read(*records: Record) -> Reading:
+    reading = Reading()
+    for key, value in records:
+        reading.take(key, value)
+    return reading
+
+
+def standing(reading: Reading) -> dict[FactKey, Facts]:
+    return {key: facts for key, facts, _ in reading.facts()}
+
+
+def ticket_of(size: int, letter: str = "x") -> Facts:
+    return Facts(tickets=(msgspec.structs.replace(TICKET, attributes={"text": letter * size}),))
+
+
+def test_facts_of_every_kind_come_back_as_they_were() -> None:
+    records = [
+        record for key, facts in EVERYTHING.items() for record in changelog.fact_records(key, facts, 0)
+    ]
+    assert standing(read(*records)) == EVERYTHING
+
+
+def test_positions_owner_and_outbox_come_back_as_they_were() -> None:
+    positions = msgspec.structs.replace(POSITIONS, gaps=(Gap("sla.tickets", 1, 5, 99),))
+    owner = Owner(b"\x00" * 16, "pod-0", 99)
+    reading = read(
+        changelog.owner_record(Owner(b"\x01" * 16, "pod-1", 98)),
+        changelog.owner_record(owner),
+        changelog.outbox_record(1, FIRED),
+        changelog.outbox_record(2, FIRED),
+        changelog.outbox_record(1, None),
+        changelog.positions_record(positions),
+    )
+    assert reading.positions == positions
+    assert reading.owner == owner
+    assert reading.owner_before is not None
+    assert reading.owner_before.instance == "pod-1"
+    assert reading.outbox == {2: FIRED}
+    assert reading.records == 6
+
+
+@pytest.mark.parametrize("size", [0, 1, changelog.PART_BYTES, 3 * changelog.PART_BYTES])
+def test_large_facts_are_cut_into_records_that_a_broker_takes(size: int) -> None:
+    key = FactKey(FactKind.TICKET, "acme", "T-1")
+    records = changelog.fact_records(key, ticket_of(size), 0)
+    assert all(len(name) + len(value or b"") < changelog.PART_BYTES + 100 for name, value in records)
+    assert standing(read(*records)) == {key: ticket_of(size)}
+
+
+parts_written = st.lists(
+    st.sampled_from([None, 0, changelog.PART_BYTES, 2 * changelog.PART_BYTES]), min_size=1, max_size=5
+)
+
+
+@given(parts_written)
+def test_facts_that_grow_and_shrink_leave_only_their_newest_parts(sizes: list[int | None]) -> None:
+    key = FactKey(FactKind.TICKET, "acme", "T-1")
+    parts = 0
+    records: list[Record] = []
+    for step, size in enumerate(sizes):
+        facts = None if size is None else ticket_of(size, "abc"[step % 3])
+        written = changelog.fact_records(key, facts, parts)
+        parts = sum(value is not None for _, value in written)
+        records += written
+    newest = None if sizes[-1] is None else ticket_of(sizes[-1], "abc"[(len(sizes) - 1) % 3])
+    assert standing(read(*records)) == ({} if newest is None else {key: newest})
+    assert len({key for key, value in dict(records).items() if value is not None}) == parts
+
+
+changes = st.lists(
+    st.tuples(st.sampled_from(sorted(EVERYTHING, key=repr)), st.booleans()), min_size=1, max_size=30
+)
+
+
+@given(changes, st.data())
+def test_what_compaction_drops_changes_nothing_that_stands(
+    made: list[tuple[FactKey, bool]], data: st.DataObject
+) -> None:
+    """Compaction may drop any record that has a newer one of its key, and tombstones that have nothing before them."""
+    log = [
+        record
+        for key, there in made
+        for record in (
+            *changelog.fact_records(key, EVERYTHING[key] if there else None, 1),
+            changelog.positions_record(POSITIONS),
+        )
+    ]
+    newest = {key: place for place, (key, _) in enumerate(log)}
+    forgotten = {key for key, value in dict(log).items() if value is None and data.draw(st.booleans())}
+    kept = [
+        (key, value)
+        for place, (key, value) in enumerate(log)
+        if key not in forgotten and (place == newest[key] or data.draw(st.booleans()))
+    ]
+    whole = read(*log)
+    assert standing(read(*kept)) == standing(whole)
+    assert {key for key, _ in whole.last_statements()} <= {key for key, _ in read(*kept).last_statements()}
+
+
+def statement(name: str) -> tuple[FactKey, Facts]:
+    key = FactKey(FactKind.STATEMENT, "acme", name)
+    return key, Facts(statement=msgspec.structs.replace(STATEMENT, objective=name))
+
+
+def test_the_statements_of_the_last_commit_are_known() -> None:
+    older, newer, torn = statement("older"), statement("newer"), statement("torn")
+    reading = read(
+        *changelog.fact_records(*older, 0),
+        changelog.positions_record(POSITIONS),
+        *changelog.fact_records(*newer, 0),
+        changelog.positions_record(POSITIONS),
+        changelog.owner_record(Owner(b"n", "pod", 1)),
+    )
+    assert list(reading.last_statements()) == [newer]
+    for record in changelog.fact_records(*torn, 0):
+        reading.take(*record)
+    reading.take(*changelog.positions_record(POSITIONS))
+    assert list(reading.last_statements()) == [torn]
+
+
+def test_records_of_a_newer_release_are_refused_in_words() -> None:
+    key, value = changelog.positions_record(POSITIONS)
+    assert value is not None
+    with pytest.raises(Unreadable, match="record of format 2, this release reads format 1: run the newer"):
+        read((key, b"\x02" + value[1:]))
+    with pytest.raises(Unreadable, match="unknown kind b'z'"):
+        read((b"z", b"\x01"))
+    with pytest.raises(Unreadable, match="format none"):
+        read((key, b""))
