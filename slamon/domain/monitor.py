@@ -90,8 +90,8 @@ class Monitor:
         self._decisions: list[Decision] = []
         self._changed: dict[FactKey, None] = {}  # records to write, in the order of their first change
         self._dirty: dict[int, Subject] = {}  # by identity, in the order of their first change
-        self._timers: list[tuple[int, int, Subject]] = []
-        self._armed = 0  # timers ever set: breaks ties in the order of setting
+        self._timers: list[tuple[int, tuple[str, ...], int, Subject]] = []  # at one key in the order of names
+        self._armed = 0  # timers ever set: no two entries are equal
         self._said: dict[
             int, tuple[int, Standing]
         ] = {}  # the last standing written, by identity of the watch
@@ -264,7 +264,7 @@ class Monitor:
 
     def wake_at(self) -> int | None:
         """The next instant (microseconds) at which something is due although no event comes."""
-        while self._timers and self._timers[0][2].armed != self._timers[0][0]:
+        while self._timers and self._timers[0][-1].armed != self._timers[0][0]:
             heapq.heappop(self._timers)  # armed anew since
         return None if not self._timers else (self._timers[0][0] + 1) // 2
 
@@ -278,14 +278,14 @@ class Monitor:
 
     def _collect_timers(self, until: int) -> None:
         while self.wake_at() is not None and self._timers[0][0] <= until:
-            subject = heapq.heappop(self._timers)[2]
+            subject = heapq.heappop(self._timers)[-1]
             subject.armed = None
             self._soil(subject)
 
     def _arm(self, subject: Subject, key: int | None) -> None:
         if key is not None and key != subject.armed:
             self._armed += 1
-            heapq.heappush(self._timers, (key, self._armed, subject))
+            heapq.heappush(self._timers, (key, subject.subject, self._armed, subject))
         subject.armed = key
 
     def _soil(self, subject: Subject) -> None:

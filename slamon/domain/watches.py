@@ -320,7 +320,7 @@ class AvailabilityWatch:
         wanted += self._breached(spent, period, now)
         wanted += self._outage_alert(measured, spent, now)
         wanted += self._burn_alerts(found, now)
-        return Judgement(wanted, min((key for key in keys if key > 2 * now), default=None))
+        return Judgement(wanted, min((key for key in keys if key >= 2 * now), default=None))
 
     def _burns_at(self, measured: Measured, period: Span, now: int, until: int) -> list[Burn]:
         """Each pair at `now`, worked out anew only where the last one holds no longer."""

@@ -185,9 +185,7 @@ class TaskProducer:
     async def abandon(self) -> bool:
         """End it although something may be under way: by itself it could commit that later."""
         self._producer._closed = True  # noqa: SLF001 - else it complains of not having been stopped
-        outcome = self._producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - nobody else will ask for it
-        if outcome is not None:
-            outcome.add_done_callback(_retrieved)
+        self._hush()
         sender = self._producer._sender.sender_task  # noqa: SLF001 - there is no other way to end it
         if sender is not None:
             sender.cancel()  # no new requests; it now waits for those under way, which end with the connections
@@ -196,6 +194,16 @@ class TaskProducer:
             sender.cancel()
             await asyncio.wait([sender], timeout=CLOSING)
         return closed and (sender is None or sender.done())
+
+    def _hush(self) -> None:
+        """Nobody asks the rest of a failed transaction how it ended; asyncio would log that as a fault."""
+        producer = self._producer
+        outcome = producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - aiokafka keeps it for commits alone
+        rest = [] if outcome is None else [outcome]
+        for batches in producer._message_accumulator._batches.values():  # noqa: SLF001 - never sent, and failed too
+            rest += [batch._drain_waiter for batch in batches]  # noqa: SLF001 - set by the failure, read by nobody
+        for future in rest:
+            future.add_done_callback(_retrieved)
 
 
 def _retrieved(delivery: "asyncio.Future[object]") -> None:

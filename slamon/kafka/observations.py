@@ -37,7 +37,9 @@ class Figures:
     """Sums over all tasks since the process started; of records only what has been committed, so nothing twice."""
 
     events: Counter[str] = field(default_factory=Counter)  # by type
-    taken: Counter[str] = field(default_factory=Counter)  # by what became of them: the words of `Taken`
+    taken: Counter[str] = field(
+        default_factory=Counter
+    )  # by what became of those that were not just accepted: the words of `Taken`
     rejected: Counter[str] = field(default_factory=Counter)  # by reason, one for each dead letter
     restores_failed: Counter[str] = field(default_factory=Counter)  # by kind of error
     tasks_lost: Counter[str] = field(default_factory=Counter)  # by kind of error, while they ran

@@ -1,6 +1,5 @@
 """What the next commit of a task writes: gathered from the monitor's decisions, coalesced by key, laid out as records."""
 
-import enum
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from slamon.domain.decisions import (
     StatementIssued,
 )
 from slamon.domain.events import Event
+from slamon.domain.monitor import Taken
 from slamon.kafka import changelog
 from slamon.kafka.alert_numbers import Announced
 from slamon.kafka.changelog import Positions
@@ -37,7 +37,7 @@ class Pending:
     statements: list[Statement] = field(default_factory=list)
     dead_letters: list[Outgoing] = field(default_factory=list)
     events: Counter[type[Event]] = field(default_factory=Counter)
-    taken: Counter[enum.Enum] = field(default_factory=Counter)
+    taken: Counter[Taken] = field(default_factory=Counter)  # those that were not just accepted
     rejected: Counter[RejectReason] = field(default_factory=Counter)
     records: int = 0  # of the inputs
     moved: bool = False  # the positions, at least

@@ -29,7 +29,7 @@ from slamon import clock
 from slamon.codec import Rejected, RejectReason, decode
 from slamon.domain.decisions import FactKey
 from slamon.domain.events import Event, ExclusionEvent, TicketEvent
-from slamon.domain.monitor import Monitor
+from slamon.domain.monitor import Monitor, Taken
 from slamon.kafka import changelog, clients, restore
 from slamon.kafka.alert_numbers import AlertNumbers
 from slamon.kafka.changelog import Gap, Owner, Positions, Reading
@@ -147,27 +147,31 @@ class Task:
     def take(self, topic: str, records: Sequence[Any], wall: int) -> None:
         """Apply a batch of an input. `wall`: the wall clock, to know events from the future by."""
         assert self.monitor is not None
-        apply = self.monitor.apply
-        pending, homes = self._pending, self._homes
-        for record in records:
-            event = decode(record.value, record.headers, now=wall)
-            if isinstance(event, Rejected):
-                self._reject(record, event)
-                continue
-            customer = event.customer
-            if (customer is not None and customer not in homes) or len(record.value) > NAME_BYTES:
-                refused = self._out_of_place(event)
-                if refused is not None:
-                    self._reject(record, refused)
+        apply, homes = self.monitor.apply, self._homes
+        events, other = self._pending.events, self._pending.taken
+        record = None
+        try:
+            for record in records:
+                event = decode(record.value, record.headers, now=wall)
+                if isinstance(event, Rejected):
+                    self._reject(record, event)
                     continue
-            try:
-                pending.taken[apply(event)] += 1
-            except Exception as error:
+                customer = event.customer
+                if (customer is not None and customer not in homes) or len(record.value) > NAME_BYTES:
+                    refused = self._out_of_place(event)
+                    if refused is not None:
+                        self._reject(record, refused)
+                        continue
+                taken = apply(event)
+                events[type(event)] += 1
+                if taken is not Taken.ACCEPTED:  # what nearly all are is not worth counting
+                    other[taken] += 1
+        except Exception as error:
+            if record is not None:
                 error.add_note(f"while applying {topic} partition {self.partition} offset {record.offset}")
-                raise
-            pending.events[type(event)] += 1
-        pending.records += len(records)
-        pending.moved = True
+            raise
+        self._pending.records += len(records)
+        self._pending.moved = True
         self._unjudged = True
 
     def _out_of_place(self, event: Event) -> Rejected | None:

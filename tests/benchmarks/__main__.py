@@ -4,6 +4,7 @@ It prints a table and asserts nothing: figures differ from machine to machine, r
 """
 
 import asyncio
+import logging
 import os
 import platform
 import sys
@@ -39,6 +40,7 @@ def main(*, quick: bool, only: tuple[str, ...]) -> None:
     """Measure slamon against the bare libraries it stands on, in one run on one machine."""
     effort = QUICK if quick else FULL
     logs.set_up(LogSettings(level="error"))
+    logging.disable(logging.ERROR)  # what libraries mutter on the way to a success
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(
         f"slamon {__version__} on {platform.python_implementation()} {platform.python_version()}, "
@@ -63,7 +65,7 @@ def main(*, quick: bool, only: tuple[str, ...]) -> None:
                     row.what,
                     _figure(row.ours),
                     _figure(row.baseline),
-                    f"{row.ratio:.2f}",
+                    _figure(row.ratio),
                     row.unit,
                     row.against,
                 )
@@ -79,7 +81,7 @@ async def _rows(rows: Iterator[Row] | AsyncIterator[Row]) -> list[Row]:
 
 
 def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 1 else f"{value:.3g}"
 
 
 def _processor() -> str:

@@ -269,7 +269,7 @@ async def _until_counted(file: Path, count: int) -> float:
 
 async def alert_latency(effort: Effort) -> AsyncIterator[Row]:
     """From before an event is sent until a reader of committed records has the alert it leads to."""
-    count = effort.of(250)
+    count = effort.of(300)
     with _room() as (folder, bootstrap):
         file = await _settings(folder, bootstrap, "latency", partitions=1)
         kafka = read_settings(file).kafka

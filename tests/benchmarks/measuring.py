@@ -23,7 +23,7 @@ class Effort(NamedTuple):
         return round(amount * self.share)
 
 
-FULL, QUICK = Effort(1.0, 5), Effort(0.2, 3)
+FULL, QUICK = Effort(1.0, 5), Effort(0.1, 3)
 
 
 class Row(NamedTuple):

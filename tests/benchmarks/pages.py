@@ -1,4 +1,4 @@
-"""A scrape of 100,000 series (a fifth of them in quick runs): from the state of the monitor to the page, and how long the loop stands still for it."""
+"""A scrape of 100,000 series (a tenth of them in quick runs): from the state of the monitor to the page, and how long the loop stands still for it."""
 
 import asyncio
 import contextlib

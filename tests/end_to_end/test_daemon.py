@@ -410,7 +410,7 @@ async def test_killed_in_mid_stream_it_announces_what_an_undisturbed_one_announc
                 ends.append(end)
                 due = ends[number - ENDS_LATER] if number >= ENDS_LATER else None
                 await place.send(begin, *([due] if due else []))
-                await clock.wait(0.002)
+                await clock.wait(0.01)
                 number += 1
             await place.send(*(end for end in ends[-ENDS_LATER:] if end))
             return number

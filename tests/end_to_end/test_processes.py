@@ -263,7 +263,9 @@ def test_alertmanager_starts_with_its_configuration_alone_and_comes_back(part: P
     assert not running_with(str(tmp_path))
 
 
-def test_a_configuration_that_is_refused_fails_with_the_programs_own_words(part: Part, tmp_path: Path) -> None:
+def test_a_configuration_that_is_refused_fails_with_the_programs_own_words(
+    part: Part, tmp_path: Path
+) -> None:
     broken = Prometheus(tmp_path / "prometheus", program=part("prometheus"), config="nonsense: 1\n")
     with pytest.raises(ProcessFailed, match=r"(?s)prometheus ended while.*field nonsense not found"), broken:
         pass

@@ -587,3 +587,18 @@ async def test_the_same_member_twice_makes_the_older_one_end(world: World) -> No
     await until_said("the newer one has all tasks", lambda: sorted(newer.restored()) == [0, 1, 2, 3])
     await world.publish(1_000)
     await world.expect_all()
+
+
+async def test_an_owner_that_gets_no_answer_any_more_ends_and_says_so(world: World, kafka: Kafka) -> None:
+    """aiokafka would ask the brokers that it once knew for ever; a new process looks for them anew."""
+    await world.publish(1_000)
+    owner = world.start("the-same", poll_stall=3.0)
+    await world.expect_all()
+    kafka.pause()
+    await until_said("it ends", lambda: owner.process.poll() is not None)
+    kafka.resume()
+    assert owner.process.returncode == 1
+    assert "no input has answered for 3 s (kafka.poll_stall)" in owner.log.read_text()
+    world.start("the-same")
+    await world.publish(1_000)
+    await world.expect_all()

@@ -31,21 +31,21 @@ def shares(ratios: Ratios) -> Shares:
 # -------------------------------------------------------------------------------------------------------------- tickets
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=150)
 @given(ticket_worlds(fine=True), chances)
 def test_ticket_clocks_are_what_counting_every_microsecond_gives(world: World, chance: Random) -> None:
     seen = list(judge(world.agreements, arrived(world, chance), world.until).clocks())
     assert seen == reference.clocks(world.agreements, world.events, world.until, world.tick)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(ticket_worlds(fine=False), chances)
 def test_ticket_clocks_are_what_counting_every_ten_minutes_gives(world: World, chance: Random) -> None:
     seen = list(judge(world.agreements, arrived(world, chance), world.until).clocks())
     assert seen == reference.clocks(world.agreements, world.events, world.until, world.tick)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(ticket_worlds(), chances)
 def test_statements_count_the_cycles_decided_in_their_period_and_those_pending_at_its_end(
     world: World, chance: Random
@@ -75,7 +75,7 @@ def test_statements_count_the_cycles_decided_in_their_period_and_those_pending_a
     assert seen == expected
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(ticket_worlds(), chances)
 def test_standings_count_the_cycles_of_the_period_so_far(world: World, chance: Random) -> None:
     until = world.until
@@ -107,7 +107,7 @@ def test_standings_count_the_cycles_of_the_period_so_far(world: World, chance: R
 # ------------------------------------------------------------------------------------------------------------- services
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(service_worlds(), chances)
 def test_statements_of_services_are_what_counting_every_tick_gives(world: World, chance: Random) -> None:
     seen: dict[tuple[str, int, int], tuple[SecondCounts | None, Shares, Outcome]] = {
@@ -126,7 +126,7 @@ def test_statements_of_services_are_what_counting_every_tick_gives(world: World,
     assert seen == expected
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(service_worlds(), chances)
 def test_standings_of_services_are_what_counting_every_tick_gives(world: World, chance: Random) -> None:
     """Down to the instant of exhaustion, for calendar periods; that of a rolling window slides with it."""

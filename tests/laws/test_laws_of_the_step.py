@@ -41,8 +41,8 @@ from slamon.domain.monitor import Monitor
 from slamon.replay import Replay, judge
 from tests.laws.worlds import CUSTOMER, World, service_worlds, ticket_worlds
 
-laws = settings(deadline=None, max_examples=100)
-dear = settings(deadline=None, max_examples=60)  # judges a world at each of its events
+laws = settings(deadline=None, max_examples=80)
+dear = settings(deadline=None, max_examples=50)  # judges a world at each of its events
 worlds = st.one_of(ticket_worlds(), service_worlds())
 chances = st.randoms(use_true_random=False)
 
