@@ -1,52 +1,29 @@
 """The commands. Each parses its options, calls what does the work, and turns what a user can mend into one or two lines.
 
+Each imports what it needs only when it is called: `slamon check` does not wait for the client of Kafka.
+
 Exit codes: 0 fine, 1 findings or failed, 2 wrong usage.
 """
 
 import asyncio
+import difflib
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
-import yaml
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
-from slamon import __version__, daemon, logs
-from slamon.agreement_files import Loaded, load, rendered
-from slamon.check import check as check_files
-from slamon.codec import InstantError, parse_instant
-from slamon.kafka import changelog, clients, publish, source, topics
-from slamon.outputs.http import AddressError
-from slamon.replay import replay_file, told
-from slamon.settings import Settings, read_settings
+from slamon import __version__
+
+if TYPE_CHECKING:
+    from slamon.agreement_files import Finding, Loaded
+    from slamon.domain.agreement import Agreement
+    from slamon.settings import Settings
 
 T = TypeVar("T")
 FAILED, USAGE = 1, 2
-
-# What a user or an operator can mend: the text of these says how.
-MENDABLE = (
-    clients.Unreachable,
-    topics.Refused,
-    source.Stopped,
-    changelog.Unreadable,
-    publish.NotEvents,
-    AddressError,
-    ValueError,
-    OSError,
-)
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
@@ -61,6 +38,8 @@ class InstantType(click.ParamType[int]):
     name = "instant"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from slamon.codec import InstantError, parse_instant
+
         if isinstance(value, int):
             return value
         try:
@@ -94,6 +73,8 @@ def main() -> None:
 @config_option
 def run(config: Path) -> None:
     """Run the daemon: events from Kafka in, standings, alerts and metrics out."""
+    from slamon import daemon, logs
+
     settings = _settings(config)
     logs.set_up(settings.log)
     agreements = _agreements_of(settings)
@@ -107,6 +88,8 @@ def check(paths: tuple[Path, ...]) -> None:
 
     Ends with 0 if they can be judged by, with 1 if not.
     """
+    from slamon.check import check as check_files
+
     sys.exit(check_files(paths, sys.stdout))
 
 
@@ -134,6 +117,18 @@ def replay(agreements: tuple[Path, ...], events: Path, out: Path, *, sort: bool,
 
     Writes clocks, standings, statements and alerts as NDJSON into the folder, the same bytes for the same input.
     """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from slamon.replay import replay_file, told
+
     loaded = _load(agreements)
     console = Console(stderr=True)
     with Progress(
@@ -171,6 +166,8 @@ def topics_group() -> None:
 @config_option
 def create(config: Path) -> None:
     """Make the topics that are missing; what is there is left as it is."""
+    from slamon.kafka import topics
+
     settings = _settings(config)
     for outcome in _await(lambda: topics.create(settings.kafka)):
         click.echo(
@@ -187,6 +184,8 @@ def publish_command(config: Path, file: Path, *, as_is: bool) -> None:
 
     Publishing a file twice is harmless: a second event of the same identity changes nothing.
     """
+    from slamon.kafka import publish
+
     settings = _settings(config)
     published = _await(lambda: publish.publish(settings.kafka, file, as_is=as_is))
     for topic, count in sorted(published.sent.items()):
@@ -194,17 +193,41 @@ def publish_command(config: Path, file: Path, *, as_is: bool) -> None:
     click.echo(f"{published.events:,} {'lines' if as_is else 'events'} published")
 
 
-def _settings(config: Path) -> Settings:
+def _settings(config: Path) -> "Settings":
+    import yaml
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    from slamon.settings import read_settings
+
     try:
         return read_settings(config)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        lines = [f"{'.'.join(map(str, fault['loc']))}: {_settings_fault(fault)}" for fault in error.errors()]
         fail("\n       ".join([f"{config} (with SLAMON_… variables) cannot be used:", *lines]), USAGE)
     except (SettingsError, yaml.YAMLError, ValueError) as error:
         fail(f"{config}: {error}", USAGE)
 
 
-def _load(paths: tuple[Path, ...]) -> Loaded:
+def _settings_fault(fault: Any) -> str:
+    """What is wrong with a setting, and what is allowed there."""
+    if fault["type"] != "extra_forbidden":
+        return str(fault["msg"])
+    from slamon.settings import Settings
+
+    section: Any = Settings
+    for name in fault["loc"][:-1]:
+        field = getattr(section, "model_fields", {}).get(name)
+        section = None if field is None else field.annotation
+    known = sorted(getattr(section, "model_fields", {}))
+    close = difflib.get_close_matches(str(fault["loc"][-1]), known, 1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return f"there is no such setting; {meant}{'Allowed: ' + ', '.join(known) if known else ''}".strip()
+
+
+def _load(paths: tuple[Path, ...]) -> "Loaded":
+    from slamon.agreement_files import load
+
     loaded = load(paths)
     if loaded.faults:
         _tell_faults(loaded.faults)
@@ -213,7 +236,11 @@ def _load(paths: tuple[Path, ...]) -> Loaded:
     return loaded
 
 
-def _tell_faults(faults: tuple[Any, ...]) -> NoReturn:
+def _tell_faults(faults: "Iterable[Finding]") -> NoReturn:
+    from rich.console import Console
+
+    from slamon.agreement_files import rendered
+
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     for fault in faults:
         console.print(rendered(fault))
@@ -221,7 +248,9 @@ def _tell_faults(faults: tuple[Any, ...]) -> NoReturn:
     fail("the agreements have faults; `slamon check` shows them as well", FAILED)
 
 
-def _agreements_of(settings: Settings) -> tuple[Any, ...]:
+def _agreements_of(settings: "Settings") -> "tuple[Agreement, ...]":
+    from slamon import daemon
+
     try:
         return daemon.agreements_of(settings)
     except daemon.AgreementsRefused as refused:
@@ -233,12 +262,27 @@ def _agreements_of(settings: Settings) -> tuple[Any, ...]:
 
 
 def _await(work: Callable[[], Awaitable[T]]) -> T:
+    from slamon.kafka import changelog, clients, publish, source, topics
+    from slamon.outputs.http import AddressError
+
+    # What a user or an operator can mend: the text of these says how.
+    mendable = (
+        clients.Unreachable,
+        topics.Refused,
+        source.Stopped,
+        changelog.Unreadable,
+        publish.NotEvents,
+        AddressError,
+        ValueError,
+        OSError,
+    )
+
     async def awaited() -> T:
         return await work()
 
     try:
         return asyncio.run(awaited())
-    except MENDABLE as error:
+    except mendable as error:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
@@ -272,11 +316,20 @@ def demo(*, seconds: float | None, speed: int, seed: int) -> None:
 
     Fetches what it needs once (some 80 MB). With --for it ends with 0 only if an alert was delivered before it was due.
     """
-    from slamon.demo import parts, processes, stage  # only the demo needs them
+    from slamon.demo import parts, processes, stage
+    from slamon.kafka import clients, topics
 
+    mendable = (
+        stage.DemoFailed,
+        parts.Missing,
+        processes.ProcessFailed,
+        topics.Refused,
+        clients.Unreachable,
+        OSError,
+    )
     try:
         sys.exit(stage.demo(seconds=seconds, speed=speed, seed=seed))
-    except (stage.DemoFailed, parts.Missing, processes.ProcessFailed, *MENDABLE) as error:
+    except mendable as error:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)

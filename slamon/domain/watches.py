@@ -292,11 +292,13 @@ class AvailabilityWatch:
         return self._measured[1]
 
     def judge(self, now: int) -> Judgement:
-        keys = [
-            2 * at
-            for at in (self.settlement.due_at(), self._timeline.next_unread())
-            if at is not None and at > now
-        ]
+        ahead = (self._timeline.next_unread(), self._facts.next_exclusion(now))
+        keys = [2 * at for at in ahead if at is not None and at > now]
+        due_at = self.settlement.due_at()
+        if due_at is not None:
+            keys.append(
+                2 * due_at
+            )  # now, too: what is due at an instant waits until all of the instant is in
         if now < self.agreement.start:
             return Judgement([], min([*keys, 2 * self.agreement.start]))
         wanted = list(self._over(now))

@@ -36,6 +36,7 @@ class Pending:
     standings: dict[tuple[str, str, str], Standing] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     dead_letters: list[Outgoing] = field(default_factory=list)
+    letter_bytes: int = 0
     events: Counter[type[Event]] = field(default_factory=Counter)
     taken: Counter[Taken] = field(default_factory=Counter)  # those that were not just accepted
     rejected: Counter[RejectReason] = field(default_factory=Counter)

@@ -34,7 +34,7 @@ from slamon.kafka import changelog, clients, restore
 from slamon.kafka.alert_numbers import AlertNumbers
 from slamon.kafka.changelog import Gap, Owner, Positions, Reading
 from slamon.kafka.clients import Outgoing, TaskProducer
-from slamon.kafka.dead_letters import dead_letter
+from slamon.kafka.dead_letters import dead_letter, size
 from slamon.kafka.input_clock import InputClock
 from slamon.kafka.observations import Committed, Observations, Restored
 from slamon.kafka.partitioner import partition_for
@@ -52,6 +52,7 @@ RECORDS_AT_ONCE = (
 CHANGES_AT_ONCE = (
     20_000  # the same in records to be written: a commit of so many takes some tenths of a second
 )
+LETTER_BYTES_AT_ONCE = 32 << 20  # the same in bytes of dead letters, each of which may be a megabyte
 NAME_BYTES = 1024  # of a customer, a subject, an id: they become keys, and keys are kept for long
 GAPS_KEPT = 20
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # s between two attempts to restore
@@ -205,6 +206,7 @@ class Task:
             limit=layout.dead_letter_bytes,
         )
         self._pending.dead_letters.append(letter)
+        self._pending.letter_bytes += size(letter)
         self._pending.rejected[rejected.reason] += 1
 
     def turn(self) -> None:
@@ -229,7 +231,12 @@ class Task:
     @property
     def full(self) -> bool:
         """So much waits for a commit that its inputs must wait too."""
-        return self._pending.records >= RECORDS_AT_ONCE or self._pending.size >= CHANGES_AT_ONCE
+        pending = self._pending
+        return (
+            pending.records >= RECORDS_AT_ONCE
+            or pending.size >= CHANGES_AT_ONCE
+            or pending.letter_bytes >= LETTER_BYTES_AT_ONCE
+        )
 
     @property
     def lag(self) -> dict[str, int | None]:
@@ -318,9 +325,10 @@ class Task:
         """When, by the monotonic clock. An idle task commits too: that proves that it is still ours."""
         if self._pending.urgent or self.full:
             return self._last_commit + min(ALERT_SPACING, self._kafka.commit_interval)
-        if self._pending.anything:
-            return self._last_commit + self._kafka.commit_interval
-        return self._last_commit + self._kafka.session_timeout / 4
+        proof = self._kafka.session_timeout / 4
+        return self._last_commit + (
+            min(self._kafka.commit_interval, proof) if self._pending.anything else proof
+        )
 
     def _lose(self, lost: Lost) -> None:
         was = self.state

@@ -10,11 +10,24 @@ from fractions import Fraction
 from random import Random
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slamon import records
-from slamon.domain.agreement import Agreement, Share, Step, TicketObjective
+from slamon.domain.agreement import (
+    Agreement,
+    Attainment,
+    AvailabilityAlerts,
+    AvailabilityObjective,
+    BurnRatePair,
+    Measure,
+    Reporting,
+    Share,
+    Step,
+    TicketObjective,
+)
+from slamon.domain.calendars import ALWAYS
 from slamon.domain.decisions import (
     AlertChanged,
     AlertTransition,
@@ -27,19 +40,34 @@ from slamon.domain.decisions import (
     Outcome,
     Statement,
     StatementIssued,
+    TicketCounts,
     Transition,
 )
 from slamon.domain.events import (
+    DAY,
+    HOUR,
     AvailabilityEvent,
     Event,
     ExclusionEvent,
     ExclusionReason,
     ExclusionState,
     ServiceStatus,
+    TicketEvent,
+    TicketStatus,
 )
+from slamon.domain.intervals import FOREVER
 from slamon.domain.monitor import Monitor
+from slamon.domain.periods import TimeWindow, Unit
 from slamon.replay import Replay, judge
-from tests.laws.worlds import CUSTOMER, World, service_worlds, ticket_worlds
+from tests.laws.worlds import (
+    BURN_RATES,
+    CUSTOMER,
+    MIDNIGHT,
+    World,
+    day_of,
+    service_worlds,
+    ticket_worlds,
+)
 
 laws = settings(deadline=None, max_examples=80)
 dear = settings(deadline=None, max_examples=50)  # judges a world at each of its events
@@ -218,6 +246,7 @@ def test_it_does_not_matter_how_many_events_are_taken_at_once(world: World, chan
     one_by_one.pass_to(world.start)
     for event in arrived:
         one_by_one.take([event], now)
+    one_by_one.pass_to(now)
     at_once = Daemon(world.agreements, steps=True)
     at_once.take(arrived, now)
     assert told(one_by_one.monitor) == told(at_once.monitor)
@@ -229,6 +258,9 @@ def test_a_clock_that_jumps_and_one_that_stops_at_every_instant_come_to_the_same
     world: World, chance: Random
 ) -> None:
     batches = journey(world, chance)
+    batches.append(
+        ([], batches[-1][1] + world.tick)
+    )  # a replay lets what is due exactly now wait for more events
     slow, fast = Daemon(world.agreements, steps=True), Daemon(world.agreements, steps=False)
     for batch, now in batches:
         slow.take(batch, now)
@@ -491,3 +523,75 @@ def test_the_worlds_have_what_the_laws_speak_of() -> None:
         )
         for transition in Transition
     } <= seen
+
+
+# -------------------------------------------------------------------------------------- what the laws once brought to light
+
+_ALWAYS_WEEK = TimeWindow(unit=Unit.WEEK, rolling=None)
+
+
+def _agreement(objective: TicketObjective | AvailabilityObjective) -> Agreement:
+    start = MIDNIGHT - 3 * DAY
+    return Agreement(
+        "main",
+        CUSTOMER,
+        "UTC",
+        start,
+        FOREVER,
+        day_of(start),
+        (objective,),
+        reporting=Reporting(settle_after=0),
+    )
+
+
+_HOUR_TO_RESOLVE = _agreement(
+    TicketObjective("a", Measure.RESOLUTION, HOUR, ALWAYS, attainment=Attainment(window=_ALWAYS_WEEK))
+)
+
+
+def _ticket(
+    identity: str, time: int, status: TicketStatus | None = None, opened_at: int | None = None
+) -> Event:
+    return TicketEvent(
+        id=identity, time=time, customer=CUSTOMER, ticket="T-1", status=status, opened_at=opened_at
+    )
+
+
+def test_a_cycle_missed_in_a_period_is_not_pending_in_it_too_when_the_ticket_is_reopened_later() -> None:
+    history = [
+        _ticket("1", MIDNIGHT - 10 * HOUR),
+        _ticket("2", MIDNIGHT - 5 * HOUR, TicketStatus.RESOLVED),
+        _ticket("3", MIDNIGHT + 5 * HOUR, TicketStatus.OPEN),
+    ]
+    (week,) = judge([_HOUR_TO_RESOLVE], history, MIDNIGHT + 10 * HOUR).statements()
+    assert week.tickets == TicketCounts(met=0, missed=1, pending=0)
+
+
+def test_an_opening_named_ahead_of_the_clock_wakes_a_ticket_that_nobody_saw_open() -> None:
+    daemon = Daemon([_HOUR_TO_RESOLVE], steps=False)
+    named = [
+        _ticket("1", MIDNIGHT, TicketStatus.CLOSED),
+        _ticket("2", MIDNIGHT + 2 * HOUR, opened_at=MIDNIGHT - HOUR),
+    ]
+    daemon.take(named, MIDNIGHT + HOUR)
+    daemon.pass_to(MIDNIGHT + 3 * HOUR)
+    assert [clock.started_at for clock in daemon.monitor.clocks()] == [MIDNIGHT - HOUR]
+
+
+@pytest.mark.parametrize("burn_rates", [(), BURN_RATES])
+@pytest.mark.parametrize("first_heard", [MIDNIGHT - 3 * DAY, MIDNIGHT - 19 * HOUR, MIDNIGHT, MIDNIGHT + HOUR])
+def test_a_settled_period_gets_its_statement_whenever_the_first_event_came(
+    first_heard: int, burn_rates: tuple[BurnRatePair, ...]
+) -> None:
+    objective = AvailabilityObjective(
+        "b", "shop", Fraction(9, 10), _ALWAYS_WEEK, ALWAYS, alerts=AvailabilityAlerts(burn_rates=burn_rates)
+    )
+    heard = AvailabilityEvent("e", first_heard, CUSTOMER, "shop", ServiceStatus.UP)
+    monitor = judge([_agreement(objective)], [heard], MIDNIGHT + 4 * DAY)
+    assert [(one.start, one.end) for one in monitor.statements()] == [(MIDNIGHT - 3 * DAY, MIDNIGHT)]
+
+
+def test_a_period_is_settled_at_the_very_instant_of_its_settlement() -> None:
+    objective = AvailabilityObjective("b", "shop", Fraction(9, 10), _ALWAYS_WEEK, ALWAYS)
+    (statement,) = judge([_agreement(objective)], [], MIDNIGHT).statements()
+    assert (statement.start, statement.end) == (MIDNIGHT - 3 * DAY, MIDNIGHT)
