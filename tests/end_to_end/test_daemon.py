@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 import pytest
+from queries import queries
 
-from grafana.queries import queries
 from slamon import clock
 from slamon.codec import format_instant, parse_instant
 from slamon.demo.processes import Alertmanager, Kafka, Prometheus

@@ -1,6 +1,5 @@
 """The dashboards: what is committed is what is generated, and every query means what its panel says."""
 
-import importlib.util
 import json
 import re
 import shutil
@@ -8,10 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from queries import queries
 
 from slamon.outputs.metrics import BY_NAME, TASK_STATES
 
@@ -28,17 +27,7 @@ TABLES = {name: panel for name, panel in PANELS.items() if panel["type"] == "tab
 Series = Mapping[str, float]
 
 
-def loaded(file: Path) -> ModuleType:
-    """The scripts of grafana/ are no package."""
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-QUERIES: list[Any] = loaded(ROOT / "grafana" / "queries.py").queries()
+QUERIES = queries()
 
 
 @pytest.fixture(scope="module")
