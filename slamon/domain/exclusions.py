@@ -93,21 +93,28 @@ def _of_term(
     start: int,
     end: int,
 ) -> Spans:
-    if term.schedule is not None:
-        schedule = term.schedule
-        return occurrences(
-            schedule.rule, agreement.zone, agreement.first_day, schedule.minute, schedule.duration, start, end
-        )
-    if term.cap is None or not spans:
-        return clip(spans, start, end)
+    if term.cap is None:
+        return _spans_of(term, agreement, spans, start, end)
     kept: list[Span] = []
     for unit_start, unit_end in periods(term.cap.per, agreement.zone, start, end):
         since, until = max(unit_start, agreement.start), min(unit_end, agreement.end)
-        counted = clip(spans, since, until)
+        counted = _spans_of(term, agreement, spans, since, until)
         if not objective.calendar.always:
             counted = intersect(counted, objective.calendar.spans(since, until))
         kept += _first(counted, term.cap.duration)
     return kept
+
+
+def _spans_of(
+    term: ExclusionTerm, agreement: Agreement, declared_spans: Spans, start: int, end: int
+) -> Spans:
+    """What the clause would take away inside [start, end), were it not for its cap."""
+    if term.schedule is None:
+        return clip(declared_spans, start, end)
+    schedule = term.schedule
+    return occurrences(
+        schedule.rule, agreement.zone, agreement.first_day, schedule.minute, schedule.duration, start, end
+    )
 
 
 def _first(spans: Spans, duration: int) -> list[Span]:

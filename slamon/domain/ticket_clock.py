@@ -153,7 +153,8 @@ class Clock:
         self.stopped_at = self.stop_event = None
         self.void_stop = False
         self.pausing_since = None
-        self.marks += self.shadow_marks
+        if self.breached_at is None:  # else it was decided already, and pending in none of those periods
+            self.marks += self.shadow_marks
         self.shadow_marks = []
 
     def _count(self, t: int) -> None:

@@ -7,7 +7,7 @@ what lies before a later opening is known at the opening, replies excepted. A ti
 and done or cancelled from the first) has no clocks: it would have been solved in no time.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -72,9 +72,10 @@ class TicketHistory:
         unread = (event for event in self.events[self._read :] if event.time <= now)
         return any(event.opened_at not in (None, self.opened_at) for event in unread)
 
-    def next_unread(self) -> int | None:
-        """The time of the first event that was not yet read."""
-        return self.events[self._read].time if self._read < len(self.events) else None
+    def next_after(self, now: int) -> int | None:
+        """The time of the first event that is not known at `now`."""
+        index = bisect_right(self.events, now, key=lambda event: event.time)
+        return self.events[index].time if index < len(self.events) else None
 
     def opens_at(self, now: int) -> int | None:
         """The opening by the events known at `now`; None if nobody saw the ticket open or there is no event yet."""

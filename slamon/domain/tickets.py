@@ -103,9 +103,9 @@ class Ticket:
     def wake_at(self, now: int) -> int | None:
         """The next instant, in half microseconds (see `monitor`), at which something changes although no event comes."""
         keys = []
-        unread = self.history.next_unread()
-        if unread is not None and unread > now:
-            keys.append(2 * unread)
+        ahead = self.history.next_after(now)
+        if ahead is not None:
+            keys.append(2 * ahead)
         if self.history.read_until is None:
             opens_at = self.history.opens_at(now)
             if opens_at is not None and opens_at > now:

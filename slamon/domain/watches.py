@@ -231,6 +231,9 @@ class AvailabilityWatch:
         self._burns: dict[
             str, tuple[Measured, Span, Burn]
         ] = {}  # by step: the last one, with what it was made from
+        self._pairs = (
+            objective.alerts.burn_rates if objective.target < 1 else ()
+        )  # no budget burns at no rate
         self._seen = (-1, False)
         self._measured: tuple[object, Measured] | None = None  # the last one, with what it was made from
 
@@ -327,7 +330,7 @@ class AvailabilityWatch:
     def _burns_at(self, measured: Measured, period: Span, now: int, until: int) -> list[Burn]:
         """Each pair at `now`, worked out anew only where the last one holds no longer."""
         found = []
-        for pair in self.objective.alerts.burn_rates:
+        for pair in self._pairs:
             made_from, of, burn = self._burns.get(pair.step, (None, None, None))
             if burn is None or made_from is not measured or of != period or not _holds(burn, now):
                 ahead = until if self.objective.calendar.always else min(until, now + LOOK_AHEAD)
@@ -340,7 +343,7 @@ class AvailabilityWatch:
         """Each pair at an instant that may lie in the past, by what is known now."""
         period = period_to_date(self.agreement, self.objective, then)
         measured = self.measured(then)
-        pairs = self.objective.alerts.burn_rates
+        pairs = self._pairs
         return [burn_of(self.agreement, self.objective, measured, pair, period, then, then) for pair in pairs]
 
     def _outage_keys(self, measured: Measured, spent: Exhaustion, now: int) -> Iterator[int]:
@@ -542,7 +545,7 @@ class AvailabilityWatch:
         measured = self.measured(now)
         rates = (
             (pair.long, burn_rate(self.agreement, self.objective, measured, pair, now))
-            for pair in self.objective.alerts.burn_rates
+            for pair in self._pairs
         )
         return [(window, rate) for window, rate in rates if rate is not None]
 

@@ -57,9 +57,6 @@ class Notifier:
         self._stop_at: float | None = None  # by the loop's clock
         self._senders: list[_Sender] = []
         for position, each in enumerate(settings.alertmanagers):
-            if each.basic_auth and each.authorization:
-                msg = f"notifier.alertmanagers[{position}]: give basic_auth or authorization, not both"
-                raise ValueError(msg)
             name = _name(yarl.URL(str(each.url)))
             if any(name == sender.name for sender in self._senders):
                 msg = f"notifier.alertmanagers[{position}]: {name} is named twice"
@@ -384,9 +381,7 @@ class _Door:
     """Where an Alertmanager is, and what it wants to see before it answers. Files are read again for each request."""
 
     def __init__(self, settings: AlertmanagerSettings) -> None:
-        url = yarl.URL(str(settings.url))
-        self._in_url = (url.user, url.password) if url.user else None
-        base = url.with_user(None)  # so that no error can show it
+        base = yarl.URL(str(settings.url))
         self.alerts = base / "api/v2/alerts"
         self.status = base / "api/v2/status"
         self._settings = settings
@@ -401,8 +396,6 @@ class _Door:
             return _basic(basic.username, _secret(basic.password, basic.password_file))
         if bearer := self._settings.authorization:
             return {"Authorization": f"{bearer.type} {_secret(bearer.credentials, bearer.credentials_file)}"}
-        if self._in_url:
-            return _basic(self._in_url[0] or "", self._in_url[1] or "")
         return {}
 
     def tls(self) -> ssl.SSLContext | bool:
