@@ -56,11 +56,15 @@ class Customer:
     def tally(self, agreement: str, objective: str) -> Tally:
         return self._tallies.setdefault((agreement, objective), Tally())
 
-    def pending_views(self, now: int) -> Iterator[View]:
+    def pending_views(self, agreement: str, objective: str, now: int) -> Iterator[View]:
+        """The cycles that are not decided, under this objective or another version's of its name."""
         for ticket in self.pending.values():
-            for _, _, view in ticket.views(now):
-                if view.record.decided_at is None:
-                    yield view
+            for clock in ticket.clocks.values():
+                named = clock.objective
+                if named is not None and named.name == objective and clock.terms.name == agreement:
+                    view = clock.view(now)
+                    if view is not None and view.record.decided_at is None:
+                        yield view
 
     def timeline(self, service: str) -> ServiceTimeline:
         return self._timelines.setdefault(service, ServiceTimeline())

@@ -185,6 +185,11 @@ class Monitor:
         late = False
         for customer in concerned:
             timeline = customer.timeline(event.service)
+            if timeline.repeats(
+                event
+            ):  # the watches see it when the heartbeat before it would have been missed
+                timeline.add(event)
+                continue
             since = timeline.unsettled_since(event.time)
             if not timeline.add(event):
                 timeline.rewind()
@@ -234,6 +239,9 @@ class Monitor:
         if self._steps:
             self._pass_timers(2 * now - 1)
             self.now = now
+            self._collect_timers(
+                2 * now, of=Ticket
+            )  # the facts of this instant hold; what is due at it waits
             self._judge(now, 2 * now - 1, now)
         else:
             self._collect_timers(2 * now)
@@ -276,11 +284,19 @@ class Monitor:
             self.now = (key + 1) // 2
             self._judge(self.now, key, key // 2)
 
-    def _collect_timers(self, until: int) -> None:
+    def _collect_timers(self, until: int, of: type[Ticket] | None = None) -> None:
+        """What is due by `until` has changed; `of`: only such subjects, the others wait on."""
+        waiting = []
         while self.wake_at() is not None and self._timers[0][0] <= until:
-            subject = heapq.heappop(self._timers)[-1]
-            subject.armed = None
-            self._soil(subject)
+            timer = heapq.heappop(self._timers)
+            subject = timer[-1]
+            if of is None or isinstance(subject, of):
+                subject.armed = None
+                self._soil(subject)
+            else:
+                waiting.append(timer)
+        for timer in waiting:
+            heapq.heappush(self._timers, timer)
 
     def _arm(self, subject: Subject, key: int | None) -> None:
         if key is not None and key != subject.armed:

@@ -54,6 +54,15 @@ class ServiceTimeline:
         missed = self.changes[-1].time > tail.time  # heartbeats of the tail, as it seemed
         return t > tail.time + (MISSED_AFTER * (tail.interval or 0) if missed else 0)
 
+    def repeats(self, event: AvailabilityEvent) -> bool:
+        """Whether the event only says once more, in time, what the newest one said: it changes no span and no verdict."""
+        if not self.events:
+            return False
+        last = self.events[-1]
+        same = (last.status, last.interval) == (event.status, event.interval)
+        in_time = event.interval is None or event.time - last.time <= MISSED_AFTER * event.interval
+        return same and in_time and event.time > last.time
+
     def next_unread(self) -> int | None:
         return self.events[self._read].time if self._read < len(self.events) else None
 

@@ -60,7 +60,7 @@ class CustomerFacts(Protocol):
     """What the watches of a customer read."""
 
     def tally(self, agreement: str, objective: str) -> Tally: ...
-    def pending_views(self, now: int) -> Iterator[View]: ...
+    def pending_views(self, agreement: str, objective: str, now: int) -> Iterator[View]: ...
     def timeline(self, service: str) -> ServiceTimeline: ...
     def declared(self, now: int) -> tuple[Declared, ...]: ...
     def next_exclusion(self, now: int) -> int | None: ...
@@ -161,16 +161,9 @@ class TicketWatch:
         first_step = min(
             (step_threshold(step, self.objective.target) for step in self.objective.warn_at), default=None
         )
-        for view in self._facts.pending_views(now):
-            record = view.record
-            if (
-                record.objective != self.objective.name
-                or record.agreement != self.agreement.name
-                or not view.governed
-            ):
-                continue
-            pending += 1
-            warned += first_step is not None and record.elapsed > first_step
+        for view in self._facts.pending_views(self.agreement.name, self.objective.name, now):
+            pending += view.governed
+            warned += view.governed and first_step is not None and view.record.elapsed > first_step
         counts = self._tally.counts(period, pending)
         if counts.met + counts.missed + pending == 0:
             state = StandingState.NOT_APPLICABLE
