@@ -16,10 +16,10 @@ import structlog
 from slamon import __version__, clock
 from slamon.agreement_files import Fault, load
 from slamon.domain.agreement import Agreement, AvailabilityObjective
+from slamon.domain.customer import Watch
 from slamon.domain.decisions import ClockOutcome, ClockState, Transition
 from slamon.domain.events import SECOND
 from slamon.domain.monitor import Monitor
-from slamon.domain.watches import Watch
 from slamon.kafka.observations import Committed, Observations, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.source import Source

@@ -5,13 +5,16 @@ from itertools import groupby
 
 from slamon.domain.agreement import Agreement, AvailabilityObjective, TicketObjective
 from slamon.domain.attainment import Contribution, Tally, contribution
+from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.events import ExclusionEvent, order_key
 from slamon.domain.exclusions import Declared, declared
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.terms import Terms
 from slamon.domain.ticket_clock import View
+from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Ticket
-from slamon.domain.watches import AvailabilityWatch, TicketWatch, Watch
+
+Watch = TicketWatch | AvailabilityWatch
 
 
 class Customer:

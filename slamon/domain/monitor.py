@@ -21,7 +21,8 @@ from typing import assert_never
 
 from slamon.domain.agreement import Agreement
 from slamon.domain.alerts import AlertBook, Ending, Instant, Wanted
-from slamon.domain.customer import Customer
+from slamon.domain.availability_watch import AvailabilityWatch
+from slamon.domain.customer import Customer, Watch
 from slamon.domain.decisions import (
     AlertChanged,
     AlertMemory,
@@ -47,8 +48,8 @@ from slamon.domain.events import (
     TicketEvent,
     order_key,
 )
+from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Ticket, ending_of, wanted_alert
-from slamon.domain.watches import AvailabilityWatch, TicketWatch, Watch
 
 STANDING_EVERY = MINUTE  # a standing is written at once when what matters changes, else so often
 

@@ -1,30 +1,22 @@
-"""One objective of one version of an agreement, watched: its statements, its standing, and its own alerts.
-
-A watch reads what its customer's facts come to (`CustomerFacts`); it keeps nothing that could not be derived from them
-again but the statements it issued.
-"""
+"""An availability objective, watched: its error budget, the outage that runs, and how fast it burns."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
-from typing import NamedTuple, Protocol
 
-from slamon.domain import announcements, attainment, availability
-from slamon.domain.agreement import Agreement, AlertName, AvailabilityObjective, Severity, TicketObjective
-from slamon.domain.alerts import Ending, Subject, Wanted, severity_of
-from slamon.domain.attainment import Tally
+from slamon.domain import announcements, availability
+from slamon.domain.agreement import Agreement, AlertName, AvailabilityObjective, Severity
+from slamon.domain.alerts import Ending, Wanted, severity_of
 from slamon.domain.availability import Measured
 from slamon.domain.decisions import (
     AlertMemory,
     AlertTransition,
     Budget,
-    Outcome,
     Ratios,
     Reason,
     Standing,
     StandingState,
     Statement,
-    TicketCounts,
 )
 from slamon.domain.error_budget import (
     Burn,
@@ -36,172 +28,14 @@ from slamon.domain.error_budget import (
     outage_steps,
 )
 from slamon.domain.events import DAY, HOUR
-from slamon.domain.exclusions import Declared
 from slamon.domain.intervals import Span
-from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.settlement import Settlement
 from slamon.domain.terms import period_to_date
-from slamon.domain.ticket_clock import View, step_threshold
+from slamon.domain.watching import CustomerFacts, Judgement, scope_of, subject_of
 
-LOOK_AHEAD = (
-    6 * HOUR
-)  # with service hours, whose edges are many, burn rates are solved for so far ahead, then again
+# With service hours, whose edges are many, burn rates are solved for so far ahead, then again.
+LOOK_AHEAD = 6 * HOUR
 LONGEST_BURN_WINDOW = 3 * DAY
-
-
-class Judgement(NamedTuple):
-    """What a watch says at an instant: alerts that are true, and when to ask again (half microseconds, see `monitor`)."""
-
-    wanted: list[Wanted]
-    wake_at: int | None
-
-
-class CustomerFacts(Protocol):
-    """What the watches of a customer read."""
-
-    def tally(self, agreement: str, objective: str) -> Tally: ...
-    def pending_views(self, agreement: str, objective: str, now: int) -> Iterator[View]: ...
-    def timeline(self, service: str) -> ServiceTimeline: ...
-    def declared(self, now: int) -> tuple[Declared, ...]: ...
-    def next_exclusion(self, now: int) -> int | None: ...
-
-
-class TicketWatch:
-    """Attainment of a ticket objective."""
-
-    def __init__(self, agreement: Agreement, objective: TicketObjective, facts: CustomerFacts) -> None:
-        self.agreement = agreement
-        self.objective = objective
-        self.settlement = Settlement(agreement, objective)
-        self.subject: Subject = (
-            "objective",
-            agreement.customer,
-            agreement.name,
-            objective.name,
-            str(agreement.start),
-        )
-        self.armed: int | None = None
-        self._facts = facts
-        self._tally = facts.tally(agreement.name, objective.name)
-
-    def notice(self, now: int) -> None:
-        """Time alone changes nothing about the past of tickets that they do not tell themselves."""
-
-    def statement(self, span: Span, now: int) -> Statement:
-        """The verdict on a period."""
-        del now  # what was decided in it is counted as it stands
-        counts = self._tally.counts(span)
-        return Statement(
-            customer=self.agreement.customer,
-            agreement=self.agreement.name,
-            objective=self.objective.name,
-            start=span[0],
-            end=span[1],
-            revision=1,
-            outcome=attainment.verdict(self.objective.attainment, counts.met, counts.missed),
-            target=self.objective.attainment.target.as_integer_ratio(),
-            ratios=_attained(counts),
-            tickets=counts,
-            seconds=None,
-        )
-
-    def judge(self, now: int) -> Judgement:
-        """`SlaBreached` stands from the end of a missed period until its statement is given."""
-        wanted: list[Wanted] = []
-        keys = []
-        due_at = self.settlement.due_at()
-        if due_at is not None:
-            keys.append(2 * due_at)
-            end = due_at - self.agreement.reporting.settle_after
-            if end > now:
-                keys.append(2 * end)
-            else:
-                wanted += self._missed(end, now)
-        if now < self.agreement.start:
-            keys.append(2 * self.agreement.start)
-        return Judgement(wanted, min(keys, default=None))
-
-    def _missed(self, end: int, now: int) -> Iterator[Wanted]:
-        span = self.settlement.next_span()
-        if span is None or now < end:
-            return
-        counts = self._tally.counts(span)
-        if attainment.verdict(self.objective.attainment, counts.met, counts.missed) is Outcome.MISSED:
-            yield Wanted(
-                AlertName.BREACHED,
-                severity_of(self.objective, AlertName.BREACHED, Severity.CRITICAL),
-                self.objective.name,
-                self.agreement.name,
-                _scope(span),
-                None,
-                end,
-                Reason.LIMIT_EXCEEDED,
-                lambda: announcements.attainment_missed(
-                    self.agreement, self.objective, span, counts.met, counts.missed
-                ),
-            )
-
-    def ending_of(
-        self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int
-    ) -> Ending:
-        del firing, wanted
-        due_at = self.settlement.due_at()
-        span = self.settlement.next_span()
-        if span is None or due_at is None or memory.scope != _scope(span):
-            return Ending(Reason.PERIOD_ENDED, now)
-        return Ending(Reason.AMENDED, now)
-
-    def standing(self, now: int) -> Standing | None:
-        """Judged as if the period ended now; at risk if it would be missed with every pending cycle that was warned of."""
-        if not self.agreement.start <= now < self.agreement.end:
-            return None
-        promise = self.objective.attainment
-        period = period_to_date(self.agreement, self.objective, now)
-        pending = warned = 0
-        first_step = min(
-            (step_threshold(step, self.objective.target) for step in self.objective.warn_at), default=None
-        )
-        for view in self._facts.pending_views(self.agreement.name, self.objective.name, now):
-            pending += view.governed
-            warned += view.governed and first_step is not None and view.record.elapsed > first_step
-        counts = self._tally.counts(period, pending)
-        if counts.met + counts.missed + pending == 0:
-            state = StandingState.NOT_APPLICABLE
-        elif attainment.verdict(promise, counts.met, counts.missed) is Outcome.MISSED:
-            state = StandingState.BREACHED
-        elif warned and attainment.verdict(promise, counts.met, counts.missed + warned) is Outcome.MISSED:
-            state = StandingState.AT_RISK
-        else:
-            state = StandingState.ON_TRACK
-        return Standing(
-            customer=self.agreement.customer,
-            agreement=self.agreement.name,
-            objective=self.objective.name,
-            at=now,
-            period=period,
-            standing=state,
-            target=promise.target,
-            ratios=_attained(counts),
-            tickets=counts,
-            seconds=None,
-            misses_left=attainment.misses_left(promise, counts.met, counts.missed),
-            budget=None,
-            exhausted_at=None,
-        )
-
-    def burn_rates(self, now: int) -> list[tuple[int, Fraction]]:
-        """None: a ticket objective has no burn rates."""
-        del now
-        return []
-
-
-def _attained(counts: TicketCounts) -> Ratios:
-    attained = availability.share(counts.met, counts.met + counts.missed)
-    return Ratios(attained, attained, attained, None)
-
-
-def _scope(span: Span) -> str:
-    return f"{span[0]}/{span[1]}"
 
 
 class AvailabilityWatch:
@@ -211,22 +45,14 @@ class AvailabilityWatch:
         self.agreement = agreement
         self.objective = objective
         self.settlement = Settlement(agreement, objective)
-        self.subject: Subject = (
-            "objective",
-            agreement.customer,
-            agreement.name,
-            objective.name,
-            str(agreement.start),
-        )
+        self.subject = subject_of(agreement, objective)
         self.armed: int | None = None
         self._facts = facts
         self._timeline = facts.timeline(objective.service)
-        self._burns: dict[
-            str, tuple[Measured, Span, Burn]
-        ] = {}  # by step: the last one, with what it was made from
-        self._pairs = (
-            objective.alerts.burn_rates if objective.target < 1 else ()
-        )  # no budget burns at no rate
+        # No budget burns at no rate.
+        self._pairs = objective.alerts.burn_rates if objective.target < 1 else ()
+        # By step: the last one, with what it was made from.
+        self._burns: dict[str, tuple[Measured, Span, Burn]] = {}
         self._seen = (-1, False)
         self._measured: tuple[object, Measured] | None = None  # the last one, with what it was made from
 
@@ -355,7 +181,7 @@ class AvailabilityWatch:
         return severity_of(self.objective, name, default)
 
     def _period_scope(self, period: Span) -> str:
-        return _scope(period) if self.objective.window.rolling is None else "rolling"
+        return scope_of(period) if self.objective.window.rolling is None else "rolling"
 
     def _breached(
         self, spent: Exhaustion, period: Span, now: int, over: Ending | None = None
@@ -547,6 +373,3 @@ def _holds(burn: Burn, now: int) -> bool:
     """Whether what was found at an earlier instant is still so at `now`."""
     began = max((at for at in (burn.since, burn.frozen_since) if at is not None), default=now - 1)
     return began < now and (burn.changes_at is None or now < burn.changes_at)
-
-
-Watch = TicketWatch | AvailabilityWatch

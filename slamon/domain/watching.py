@@ -1,0 +1,44 @@
+"""What the watches of objectives have in common.
+
+A watch looks after one objective of one version of an agreement: its statements, its standing, and its own alerts. It reads
+what its customer's facts come to (`CustomerFacts`), and keeps nothing that could not be derived from them again but the
+statements it issued.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from slamon.domain.agreement import Agreement, Objective
+from slamon.domain.alerts import Subject, Wanted
+from slamon.domain.attainment import Tally
+from slamon.domain.exclusions import Declared
+from slamon.domain.intervals import Span
+from slamon.domain.service_timeline import ServiceTimeline
+from slamon.domain.ticket_clock import View
+
+
+class Judgement(NamedTuple):
+    """What a watch says at an instant: alerts that are true, and when to ask again (half microseconds, see `monitor`)."""
+
+    wanted: list[Wanted]
+    wake_at: int | None
+
+
+class CustomerFacts(Protocol):
+    """What the watches of a customer read."""
+
+    def tally(self, agreement: str, objective: str) -> Tally: ...
+    def pending_views(self, agreement: str, objective: str, now: int) -> Iterator[View]: ...
+    def timeline(self, service: str) -> ServiceTimeline: ...
+    def declared(self, now: int) -> tuple[Declared, ...]: ...
+    def next_exclusion(self, now: int) -> int | None: ...
+
+
+def subject_of(agreement: Agreement, objective: Objective) -> Subject:
+    """What the alerts of an objective speak of: one version of it."""
+    return ("objective", agreement.customer, agreement.name, objective.name, str(agreement.start))
+
+
+def scope_of(span: Span) -> str:
+    """Names a period in the identity of its alerts."""
+    return f"{span[0]}/{span[1]}"
