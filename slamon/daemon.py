@@ -8,30 +8,22 @@ import contextlib
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 
 import structlog
 
 from slamon import __version__, clock
 from slamon.agreement_files import Fault, load
-from slamon.domain.agreement import Agreement, AvailabilityObjective
-from slamon.domain.customer import Watch
-from slamon.domain.decisions import ClockOutcome, ClockState, Transition
+from slamon.domain.agreement import Agreement
+from slamon.domain.decisions import Transition
 from slamon.domain.events import SECOND
 from slamon.domain.monitor import Monitor
 from slamon.kafka.observations import Committed, Observations, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.source import Source
-from slamon.outputs.exposition import (
-    DueClock,
-    ObjectiveFacts,
-    ObjectiveView,
-    OpenClocks,
-    View,
-    duration_text,
-    objective_facts,
-)
+from slamon.kafka.tasks import Task
+from slamon.outputs.current_view import current_view
+from slamon.outputs.exposition import View
 from slamon.outputs.http import Progress, Pulse, Readiness, liveness, serving
 from slamon.outputs.metrics import Metrics
 from slamon.outputs.notifier import Notifier
@@ -153,13 +145,12 @@ class Daemon:
         # A poll that fails goes on turning; only one that never comes back stands still.
         yield Progress("poll", self._source.last_turn, self._settings.kafka.poll_stall * 2)
 
-    def _view(self) -> View:
-        objectives: list[ObjectiveView] = []
-        due: list[DueClock] = []
-        for task in list(self._source.running()):
-            if task.monitor is not None and task.monitor.now is not None:
-                _show(task.monitor, max(task.now, task.monitor.now), objectives, due)
-        return View(objectives, due)
+    async def _view(self) -> View:
+        return await current_view(
+            (task.monitor, partial(_clock_of, task, task.monitor))
+            for task in list(self._source.running())
+            if task.monitor is not None and task.monitor.now is not None
+        )
 
     async def _keep_figures(self) -> None:
         """Carry Kafka's figures over into the metrics."""
@@ -239,45 +230,8 @@ class Daemon:
         log.info("stopped")
 
 
-def _show(monitor: Monitor, now: int, objectives: list[ObjectiveView], due: list[DueClock]) -> None:
-    """Everything a page shows of one task, as of `now`."""
-    open_clocks: dict[tuple[str, str, str], Counter[ClockState | ClockOutcome]] = {}
-    for customer in monitor.customers.values():
-        for ticket in customer.tickets.values():
-            for _, _, view in ticket.views(now):
-                clock_record = view.record
-                if clock_record.state not in (ClockState.RUNNING, ClockState.PAUSED):
-                    continue
-                missed = clock_record.outcome is ClockOutcome.MISSED
-                counted = open_clocks.setdefault(
-                    (customer.id, clock_record.agreement, clock_record.objective), Counter()
-                )
-                counted[ClockOutcome.MISSED if missed else clock_record.state] += 1
-                if not missed and clock_record.due_at is not None:
-                    due.append(DueClock(clock_record, ticket.priority))
-    for watch in monitor.watches():
-        if watch.agreement.start <= now < watch.agreement.end:
-            facts = _facts(watch)
-            counted = open_clocks.get((facts.customer, facts.agreement, facts.objective), Counter())
-            clocks = OpenClocks(
-                counted[ClockState.RUNNING], counted[ClockState.PAUSED], counted[ClockOutcome.MISSED]
-            )
-            availability = isinstance(watch.objective, AvailabilityObjective)
-            objectives.append(
-                ObjectiveView(
-                    facts, watch.standing(now), _burn_rates(watch, now), None if availability else clocks
-                )
-            )
-
-
-def _facts(watch: Watch) -> ObjectiveFacts:
-    return next(
-        facts for facts in objective_facts(watch.agreement) if facts.objective == watch.objective.name
-    )
-
-
-def _burn_rates(watch: Watch, now: int) -> tuple[tuple[str, Fraction], ...]:
-    return tuple((duration_text(window), rate) for window, rate in watch.burn_rates(now))
+def _clock_of(task: Task, monitor: Monitor) -> int:
+    return max(task.now, monitor.now or 0)
 
 
 async def run(settings: Settings, agreements: tuple[Agreement, ...], *, pace: int = 1) -> None:

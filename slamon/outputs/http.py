@@ -7,7 +7,7 @@ process that is stuck can say so, and one whose broker is away is not restarted 
 import contextlib
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,7 +43,7 @@ async def serving(
     metrics_settings: MetricsSettings,
     *,
     metrics: Metrics,
-    view: Callable[[], View],
+    view: Callable[[], Awaitable[View]],
     readiness: Callable[[], Readiness],
 ) -> AsyncIterator[int]:
     """Serves `/`, `/metrics`, `/metrics/sla` and `/readyz` while the block runs; gives the port.
@@ -72,7 +72,7 @@ async def serving(
             ConnectionError
         ):  # a scrape that timed out hangs up; there is nobody left to tell
             await response.prepare(request)
-            async for piece in page.render(view(), text_format):
+            async for piece in page.render(await view(), text_format):
                 await response.write(piece)
             await response.write_eof()
         return response

@@ -14,10 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from slamon import clock
-from slamon.daemon import _show
 from slamon.domain.events import HOUR, MINUTE, AvailabilityEvent, ServiceStatus, TicketEvent, TicketStatus
 from slamon.domain.monitor import Monitor
-from slamon.outputs.exposition import DueClock, ObjectiveView, SlaPage, View, negotiate
+from slamon.outputs.current_view import current_view
+from slamon.outputs.exposition import SlaPage, negotiate
 from slamon.settings import MetricsSettings
 from tests.benchmarks import stream
 from tests.benchmarks.measuring import MS, Effort, Row, in_turn_of
@@ -34,10 +34,8 @@ async def exposition(effort: Effort) -> AsyncIterator[Row]:
     page = SlaPage(MetricsSettings(series_limit=2 * SERIES))
 
     async def ours() -> bytes:
-        objectives: list[ObjectiveView] = []
-        due: list[DueClock] = []
-        _show(monitor, NOW, objectives, due)
-        return b"".join([piece async for piece in page.render(View(objectives, due), negotiate(""))])
+        view = await current_view([(monitor, lambda: NOW)])
+        return b"".join([piece async for piece in page.render(view, negotiate(""))])
 
     text = (await ours()).decode()
     registry = CollectorRegistry()

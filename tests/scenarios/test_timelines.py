@@ -347,7 +347,8 @@ def test_the_story_comes_out_as_it_says(story: Story, tmp_path: Path) -> None:
     assert not loaded.faults, "\n".join(str(fault) for fault in loaded.faults)
     got = verdicts(story, loaded.agreements)
     pairs = list(differing(story, got))
-    assert pairs, "this scenario expects nothing"
+    expectations = story.texts.keys() & {"clocks", "standings", "statements", "alerts"}
+    assert expectations, "this scenario expects nothing"
     if any(expected != actual for expected, actual in pairs):
         diff = "\n".join(difflib.ndiff([one for one, _ in pairs if one], [one for _, one in pairs if one]))
         everything = [*got.clocks, *got.standings, *got.statements, *got.alerts]

@@ -46,6 +46,10 @@ def objective(number: int) -> ObjectiveView:
     return ObjectiveView(facts, standing)
 
 
+async def nothing_shown() -> View:
+    return View([], [])
+
+
 @dataclass
 class Site:
     """A served process, and what it shows."""
@@ -54,6 +58,9 @@ class Site:
     view: View
     readiness: Readiness
     session: aiohttp.ClientSession
+
+    async def current_view(self) -> View:
+        return self.view
 
     async def get(self, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         """Status, body as it came over the wire, headers."""
@@ -73,7 +80,7 @@ async def site() -> AsyncIterator[Site]:
             LOCAL,
             MetricsSettings(),
             metrics=Metrics("1"),
-            view=lambda: shown.view,
+            view=shown.current_view,
             readiness=lambda: shown.readiness,
         ) as shown.port:
             yield shown
@@ -169,7 +176,7 @@ async def _serve(settings: HttpSettings) -> None:
         settings,
         MetricsSettings(),
         metrics=Metrics("1"),
-        view=lambda: View([], []),
+        view=nothing_shown,
         readiness=lambda: Readiness(ready=True, why={}),
     ):
         pass
