@@ -22,6 +22,7 @@ from slamon.domain.intervals import Span
 from slamon.domain.periods import zone_rules
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = 253_402_214_400_000_000  # 9999-12-31 in microseconds: what lies after it is never
 MEASURES = {
     Measure.FIRST_RESPONSE: "first response to",
     Measure.NEXT_REPLY: "next reply to",
@@ -32,11 +33,13 @@ MEASURES = {
 
 def instant(t: int) -> str:
     """RFC 3339 in UTC, to the microsecond."""
-    return (EPOCH + timedelta(microseconds=t)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (EPOCH + timedelta(microseconds=min(t, LAST))).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def local(t: int, agreement: Agreement) -> str:
     """`Mon 23 Nov 14:32 CET`; seconds only where they are not zero."""
+    if t >= LAST:
+        return "never"
     there = (EPOCH + timedelta(microseconds=t)).astimezone(zone_rules(agreement.zone))
     clock = "%H:%M:%S" if there.second else "%H:%M"
     return there.strftime(f"%a %-d %b {clock} %Z")
@@ -50,15 +53,15 @@ def duration(microseconds: int) -> str:
         count, left = divmod(left, size)
         if count:
             parts.append(f"{count} {unit}")
-        if parts and (len(parts) == 2 or size == MINUTE):
+        if len(parts) == 2:
             break
     return " ".join(parts) or "0 s"
 
 
-def percent(share: Fraction, digits: int = 3) -> str:
-    """`99.9 %`, shown only: cut to so many digits after the point, without trailing zeros."""
-    shown = f"{float(share * 100):.{digits}f}".rstrip("0").rstrip(".")
-    return f"{shown} %"
+def percent(share: Fraction, digits: int = 6) -> str:
+    """`99.9 %`, shown only: cut, never rounded up to a target, to so many digits after the point, without trailing zeros."""
+    whole, rest = divmod(share.numerator * 100 * 10**digits // share.denominator, 10**digits)
+    return f"{whole}.{rest:0{digits}}".rstrip("0").rstrip(".") + " %"
 
 
 def _who(agreement: Agreement) -> str:
@@ -97,17 +100,23 @@ def ticket_breached(
     agreement: Agreement, objective: TicketObjective, record: ClockRecord, now: int
 ) -> dict[str, str]:
     breached_at = record.breached_at if record.breached_at is not None else now
+    due_at = record.due_at if record.due_at is not None else breached_at
+    overdue = (
+        "is overdue"
+        if record.stopped_at is None
+        else f"was overdue until {local(record.stopped_at, agreement)}"
+    )
     over = record.elapsed - record.target
     return _common(agreement, objective) | {
         "summary": (
-            f"{record.customer}: {MEASURES[record.measure]} ticket {record.ticket} was due {local(breached_at, agreement)} and is overdue"
+            f"{record.customer}: {MEASURES[record.measure]} ticket {record.ticket} was due {local(due_at, agreement)} and {overdue}"
         ),
         "description": (
             f"{_who(agreement)}, objective {objective.name}: the target of {duration(objective.target)} is exceeded"
             f"{f' by {duration(over)}' if over >= SECOND else ''}. "
             "The miss counts in the period of that day, whatever comes after; ending it still limits the damage."
         ),
-        "due_at": instant(record.due_at if record.due_at is not None else breached_at),
+        "due_at": instant(due_at),
         "breached_at": instant(breached_at),
         "time_left": "0 s",
     }
@@ -118,9 +127,10 @@ def outage_budget(
 ) -> dict[str, str]:
     """An outage runs since `since` and will exhaust the budget at `spent.at`, `left` microseconds of service time ahead."""
     due_at = spent.at if spent.at is not None else now
+    kind = "" if objective.calendar.always else " of service hours"
     return _common(agreement, objective) | {
         "summary": (
-            f"{agreement.customer}: if nobody restores {objective.service}, {objective.name} is lost {local(due_at, agreement)}; {duration(left)} left"
+            f"{agreement.customer}: if nobody restores {objective.service}, {objective.name} is lost {local(due_at, agreement)}; {duration(left)}{kind} left"
         ),
         "description": (
             f"{_who(agreement)}: {objective.service} is down since {local(since, agreement)}. Of an error budget of "
@@ -153,11 +163,12 @@ def period_breached(
 ) -> dict[str, str]:
     at = spent.at if spent.at is not None else now
     rolling = objective.window.rolling is not None
+    over = spent.consumed - int(spent.whole)
     return _common(agreement, objective) | {
         "summary": f"{agreement.customer}: {objective.name} is breached since {local(at, agreement)}",
         "description": (
-            f"{_who(agreement)}: {objective.service} was down for {duration(spent.consumed)}; the target of {percent(objective.target)} allows "
-            f"{duration(int(spent.whole))}. "
+            f"{_who(agreement)}: the {duration(int(spent.whole))} of downtime of {objective.service} that {percent(objective.target)} "
+            f"allows are used up{f', and {duration(over)} more' if over >= SECOND else ''}. "
             + (
                 "It recovers as the outages leave the rolling window."
                 if rolling

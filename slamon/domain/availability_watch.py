@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 
 from slamon.domain import announcements, availability
-from slamon.domain.agreement import Agreement, AlertName, AvailabilityObjective, Severity
+from slamon.domain.agreement import Agreement, AlertName, AvailabilityObjective, BurnRatePair, Severity
 from slamon.domain.alerts import Ending, Wanted, severity_of
 from slamon.domain.availability import Measured
 from slamon.domain.decisions import (
@@ -28,13 +29,16 @@ from slamon.domain.error_budget import (
     outage_steps,
 )
 from slamon.domain.events import DAY, HOUR
-from slamon.domain.intervals import Span
+from slamon.domain.intervals import FOREVER, Span
 from slamon.domain.settlement import Settlement
 from slamon.domain.terms import period_to_date
 from slamon.domain.watching import CustomerFacts, Judgement, scope_of, subject_of
 
-# With service hours, whose edges are many, burn rates are solved for so far ahead, then again.
-LOOK_AHEAD = 6 * HOUR
+# Burn-rate crossings are solved for so far ahead, then again: with service hours, whose edges are many, and where a service
+# flaps, so that most of what is worked out is overtaken by the next fact.
+LOOK_AHEAD_IN_HOURS = 6 * HOUR
+LOOK_AHEAD_FLAPPING = HOUR
+MANY_EDGES = 32
 LONGEST_BURN_WINDOW = 3 * DAY
 
 
@@ -87,7 +91,7 @@ class AvailabilityWatch:
         outage = availability.running_outage(self.objective, self._timeline, now)
         before, self._seen = self._seen, (self._timeline.version, outage is not None and outage.counts)
         if before[0] != self._seen[0]:
-            self.settlement.unsettle(self._timeline.changes[-1].time)
+            self.settlement.unsettle(self._timeline.unsettled_since(self._timeline.changes[-1].time))
         elif before != self._seen:
             self.settlement.unsettle(self._timeline.unsettled_since(now + 1))
 
@@ -98,7 +102,7 @@ class AvailabilityWatch:
             start, end = period_to_date(self.agreement, self.objective, now)
             return start - LONGEST_BURN_WINDOW, end
         day = now - now % DAY
-        return day - rolling - LONGEST_BURN_WINDOW, day + DAY + rolling
+        return day - rolling - max(rolling, LONGEST_BURN_WINDOW), day + DAY + rolling
 
     def measured(self, now: int) -> Measured:
         self._timeline.read(now)
@@ -124,8 +128,9 @@ class AvailabilityWatch:
         if now < self.agreement.start:
             return Judgement([], min([*keys, 2 * self.agreement.start]))
         wanted = list(self._over(now))
-        if now >= self.agreement.end:
-            return Judgement(wanted, min(keys, default=None))
+        if now >= self.agreement.end:  # time alone may still change what was said of it
+            keys += self._unfolding_keys(now)
+            return Judgement(wanted, min((key for key in keys if key >= 2 * now), default=None))
         measured = self.measured(now)
         period = period_to_date(self.agreement, self.objective, now)
         until = min(
@@ -133,9 +138,7 @@ class AvailabilityWatch:
             self.agreement.end,
         )
         keys.append(2 * until)
-        limit = self._timeline.heartbeat_limit()
-        if limit is not None and limit >= now:
-            keys.append(2 * limit + 1)
+        keys += self._unfolding_keys(now)
         spent = exhaustion(self.agreement, self.objective, measured, period, now)
         found = self._burns_at(measured, period, now, until)
         # A change shows when the instant before it has passed.
@@ -152,11 +155,17 @@ class AvailabilityWatch:
         for pair in self._pairs:
             made_from, of, burn = self._burns.get(pair.step, (None, None, None))
             if burn is None or made_from is not measured or of != period or not _holds(burn, now):
-                ahead = until if self.objective.calendar.always else min(until, now + LOOK_AHEAD)
+                ahead = min(until, now + self._look_ahead(measured, pair, now))
                 burn = burn_of(self.agreement, self.objective, measured, pair, period, now, ahead)
                 self._burns[pair.step] = (measured, period, burn)
             found.append(burn)
         return found
+
+    def _look_ahead(self, measured: Measured, pair: BurnRatePair, now: int) -> int:
+        edges = measured.down.edges(now - pair.long, now)
+        if next(islice(edges, MANY_EDGES, None), None) is not None:
+            return max(pair.short, LOOK_AHEAD_FLAPPING)
+        return FOREVER if self.objective.calendar.always else LOOK_AHEAD_IN_HOURS
 
     def _burns_then(self, then: int) -> list[Burn]:
         """Each pair at an instant that may lie in the past, by what is known now."""
@@ -165,10 +174,17 @@ class AvailabilityWatch:
         pairs = self._pairs
         return [burn_of(self.agreement, self.objective, measured, pair, period, then, then) for pair in pairs]
 
-    def _outage_keys(self, measured: Measured, spent: Exhaustion, now: int) -> Iterator[int]:
-        outage = measured.outage
+    def _unfolding_keys(self, now: int) -> Iterator[int]:
+        """When the status turns out to have been another without an event: heartbeats missed, an outage long enough."""
+        self._timeline.read(now)
+        limit = self._timeline.heartbeat_limit()
+        if limit is not None and limit >= now:
+            yield 2 * limit + 1
+        outage = availability.running_outage(self.objective, self._timeline, now)
         if outage is not None and not outage.counts:
             yield 2 * (outage.since + self.objective.minimum_outage)
+
+    def _outage_keys(self, measured: Measured, spent: Exhaustion, now: int) -> Iterator[int]:
         if spent.at is not None and spent.at >= now:
             yield 2 * spent.at + 1
         if spent.until is not None:
@@ -247,7 +263,7 @@ class AvailabilityWatch:
                     self.agreement.name,
                     self._period_scope(period),
                     burn.pair.step,
-                    burn.since,
+                    self._within(burn.since, period),
                     Reason.LIMIT_EXCEEDED,
                     partial(self._describe_burn, burn, now),
                 )
@@ -260,10 +276,14 @@ class AvailabilityWatch:
                 self.agreement.name,
                 self._period_scope(period),
                 None,
-                since,
+                self._within(since, period),
                 Reason.LIMIT_EXCEEDED,
                 lambda: announcements.measurement_lost(self.agreement, self.objective, since),
             )
+
+    def _within(self, at: int, period: Span) -> int:
+        """An alert of a calendar period is true of it from its beginning at the earliest."""
+        return at if self.objective.window.rolling is not None else max(at, period[0])
 
     def _describe_burn(self, burn: Burn, now: int) -> dict[str, str]:
         rate = burn_rate(self.agreement, self.objective, self.measured(now), burn.pair, now)

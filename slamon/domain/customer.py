@@ -10,7 +10,7 @@ from slamon.domain.events import ExclusionEvent, order_key
 from slamon.domain.exclusions import Declared, declared
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.terms import Terms
-from slamon.domain.ticket_clock import View
+from slamon.domain.ticket_clock import Clock
 from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Ticket
 
@@ -59,15 +59,12 @@ class Customer:
     def tally(self, agreement: str, objective: str) -> Tally:
         return self._tallies.setdefault((agreement, objective), Tally())
 
-    def pending_views(self, agreement: str, objective: str, now: int) -> Iterator[View]:
-        """The cycles that are not decided, under this objective or another version's of its name."""
+    def pending_clocks(self, agreement: str, objective: str, now: int) -> Iterator[Clock]:
+        """The clocks that are undecided at `now` and governed by this objective, or another version's of its name."""
         for ticket in self.pending.values():
             for clock in ticket.clocks.values():
-                named = clock.objective
-                if named is not None and named.name == objective and clock.terms.name == agreement:
-                    view = clock.view(now)
-                    if view is not None and view.record.decided_at is None:
-                        yield view
+                if clock.governed_by(agreement, objective) and clock.is_pending(now):
+                    yield clock
 
     def timeline(self, service: str) -> ServiceTimeline:
         return self._timelines.setdefault(service, ServiceTimeline())

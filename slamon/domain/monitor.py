@@ -192,8 +192,7 @@ class Monitor:
                 timeline.add(event)
                 continue
             since = timeline.unsettled_since(event.time)
-            if not timeline.add(event):
-                timeline.rewind()
+            timeline.add(event)
             late = late or timeline.events[-1] is not event
             for watch in customer.availability_watches:
                 if watch.objective.service == event.service:

@@ -38,13 +38,25 @@ class ServiceTimeline:
         self.changes: list[Change] = [Change(BEFORE_ALL, ServiceStatus.UNKNOWN)]
         self.version += 1
 
-    def add(self, event: AvailabilityEvent) -> bool:
-        """Insert in order. True: it continues what was read; False: the fold must begin anew."""
+    def add(self, event: AvailabilityEvent) -> None:
+        """Insert in order; what was read after it is read again."""
+        continues = self._continues(event.time)
         if not self.events or order_key(self.events[-1]) < order_key(event):
             self.events.append(event)
         else:
             self.events.insert(bisect_left(self.events, order_key(event), key=order_key), event)
-        return self._continues(event.time)
+        if not continues:
+            self._rewind_to(event.time)
+
+    def _rewind_to(self, t: int) -> None:
+        """Forget what was read of events at `t` and later, and what followed from their not being there."""
+        first = bisect_left(self.events, t, key=lambda event: event.time)
+        if first == 0:
+            self.rewind()
+            return
+        self._read, self._tail = first, self.events[first - 1]
+        del self.changes[bisect_right(self.changes, self._tail.time, key=lambda change: change.time) :]
+        self.version += 1
 
     def _continues(self, t: int) -> bool:
         """Whether an event at `t` leaves what was read as it is."""
@@ -121,6 +133,8 @@ class ServiceTimeline:
         settled = (ServiceStatus.UP, ServiceStatus.UNKNOWN)
         if changes[index].status in settled and self._continues(t):
             return t
+        if index > 0 and changes[index].status is ServiceStatus.UNKNOWN:
+            index -= 1  # perhaps heartbeats that were not missed after all: then the run before goes on
         while index > 0 and changes[index].status not in settled and changes[index - 1].status not in settled:
             index -= 1
         return changes[index].time

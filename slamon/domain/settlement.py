@@ -55,7 +55,7 @@ class Settlement:
     def issue(self, until: int, state: Callable[[Span], Statement]) -> Iterator[Statement]:
         """The statements that differ from what was said, and the new ones due at or before `until`."""
         since, self._unsettled_from = self._unsettled_from, FOREVER
-        for end, known in self.settled.items():
+        for end, known in self.settled.items() if since != FOREVER else ():
             if end <= since:
                 continue
             found = state((known.start, end))

@@ -17,6 +17,7 @@ that. A clock is a fold over moments and knows no present: what is true at `now`
 """
 
 import enum
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -235,10 +236,10 @@ class Clock:
         objective = self.objective
         if objective is None:
             return None
-        for index, stretch in enumerate(self.stretches):
-            after = self.stretches[index + 1].before if index + 1 < len(self.stretches) else self.elapsed
-            if elapsed <= after:
-                return objective.calendar.add(stretch.start, elapsed - stretch.before)
+        if self.stretches and elapsed <= self.elapsed:
+            index = max(bisect_left(self.stretches, elapsed, key=lambda stretch: stretch.before) - 1, 0)
+            stretch = self.stretches[index]
+            return objective.calendar.add(stretch.start, elapsed - stretch.before)
         if self.runs():
             at = objective.calendar.add(self.anchor, elapsed - self.elapsed)
             return at if at <= now else None
@@ -251,6 +252,23 @@ class Clock:
             and self.pausing_since is None
             and (self.governing is not None or self.breached_at is not None)
         )
+
+    def elapsed_at(self, now: int) -> int:
+        """Microseconds used up by `now`, not before the last moment."""
+        if self.objective is None or not self.runs():
+            return self.elapsed
+        return self.elapsed + self.objective.calendar.elapsed(self.anchor, now)
+
+    def governed_by(self, agreement: str, objective: str) -> bool:
+        """Whether an objective of this name governs now."""
+        return self.governing is not None and (self.terms.name, self.governing.name) == (agreement, objective)
+
+    def is_pending(self, now: int) -> bool:
+        """Whether it is undecided at `now`, and something governs it."""
+        objective = self.governing
+        if self.phase is not Phase.RUNNING or self.breached_at is not None or objective is None:
+            return False
+        return self.elapsed_at(now) <= objective.target
 
     def breach_at(self) -> int | None:
         """When the cycle was or, if it runs on, will be breached."""

@@ -37,10 +37,11 @@ def fold(fields: Fields, event: TicketEvent) -> Fields:
 class TicketHistory:
     """The events of one ticket and the fold over them; `read` continues it, `rewind` begins it anew."""
 
-    __slots__ = ("_fields", "_read", "events", "opened_at", "opening_unknown", "read_until")
+    __slots__ = ("_by_id", "_fields", "_read", "events", "opened_at", "opening_unknown", "read_until")
 
     def __init__(self) -> None:
         self.events: list[TicketEvent] = []  # in order
+        self._by_id: dict[str, TicketEvent] = {}
         self.rewind()
 
     def rewind(self) -> None:
@@ -52,13 +53,11 @@ class TicketHistory:
 
     def find(self, event: TicketEvent) -> TicketEvent | None:
         """The event of the same identity, if there is one."""
-        for known in reversed(self.events):
-            if known.id == event.id:
-                return known
-        return None
+        return self._by_id.get(event.id)
 
     def add(self, event: TicketEvent) -> bool:
         """Insert in order. True: it continues what was read; False: the fold must begin anew."""
+        self._by_id[event.id] = event
         if not self.events or order_key(self.events[-1]) < order_key(event):
             self.events.append(event)
         else:

@@ -110,12 +110,11 @@ class TicketWatch:
         promise = self.objective.attainment
         period = period_to_date(self.agreement, self.objective, now)
         pending = warned = 0
-        first_step = min(
-            (step_threshold(step, self.objective.target) for step in self.objective.warn_at), default=None
-        )
-        for view in self._facts.pending_views(self.agreement.name, self.objective.name, now):
-            pending += view.governed
-            warned += view.governed and first_step is not None and view.record.elapsed > first_step
+        steps = (step_threshold(step, self.objective.target) for step in self.objective.warn_at)
+        first_step = min((at for at in steps if at > 0), default=None)
+        for clock in self._facts.pending_clocks(self.agreement.name, self.objective.name, now):
+            pending += 1
+            warned += first_step is not None and clock.elapsed_at(now) > first_step
         counts = self._tally.counts(period, pending)
         if counts.met + counts.missed + pending == 0:
             state = StandingState.NOT_APPLICABLE

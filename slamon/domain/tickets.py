@@ -223,13 +223,15 @@ def ending_of(
     if labels["alertname"] == AlertName.TICKET_BREACHED.value:
         return amended
     if record.objective != labels["objective"]:
-        return Ending(Reason.TAKEN_OVER, clock.took_over_at)
+        return Ending(Reason.TAKEN_OVER, clock.took_over_at) if clock.took_over_at > firing.at else amended
     if record.breached_at is not None:
         return Ending(Reason.BREACHED, record.breached_at)
     threshold = next(
         (step_threshold(step, objective.target) for step in objective.warn_at if step.text == labels["step"]),
         None,
     )
+    if threshold is None and clock.took_over_at > firing.at:
+        return Ending(Reason.TAKEN_OVER, clock.took_over_at)  # by a version with other steps
     if threshold is None or clock.reached(threshold, now) is None:
         return amended  # by what is known now it was never reached
     if clock.phase is not Phase.RUNNING:

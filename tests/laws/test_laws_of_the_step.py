@@ -488,7 +488,7 @@ def test_the_worlds_have_what_the_laws_speak_of() -> None:
     """A law over worlds in which nothing happens proves nothing."""
     seen: set[object] = set()
 
-    @settings(deadline=None, max_examples=200, database=None, derandomize=True)
+    @settings(deadline=None, max_examples=600, database=None, derandomize=True)
     @given(worlds)
     def look(world: World) -> None:
         transitions: list[AlertTransition] = []

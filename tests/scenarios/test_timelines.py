@@ -70,11 +70,14 @@ class Story:
         return ZoneInfo(self.texts.get("zone", "UTC"))
 
     @property
+    def days(self) -> list[str]:
+        """The days that the timeline names, as they stand there."""
+        lines = [*self.texts["timeline"], self.texts.get("until", "")]
+        return [line[:10] for line in lines if re.match(r"\d{4}-\d\d-\d\d ", line)]
+
+    @property
     def first_day(self) -> str:
-        for line in self.texts["timeline"]:
-            if re.match(r"\d{4}-", line):
-                return str(line[:10])
-        return str(self.texts["until"][:10])
+        return self.days[0]
 
 
 def stories() -> Iterator[Story]:
@@ -196,13 +199,14 @@ def verdicts(story: Story, agreements: Sequence[Agreement]) -> Verdicts:
     statements: list[Statement] = []
     replay = Replay(
         agreements,
-        until=None if until is None else instant(until, story.first_day, story.zone),
+        until=None if until is None else instant(until, story.days[-1], story.zone),
         on_alert=alerts.append,
         on_statement=statements.append,
     )
     for event in events(story):
         replay.feed(event)
     monitor = replay.finish()
+    assert not replay.counts["after_until"], "the timeline goes on after `until`"
 
     def read(lines: Iterator[bytes]) -> list[dict[str, Any]]:
         return [json.loads(line, parse_float=Decimal) for line in lines]
