@@ -178,11 +178,10 @@ async def test_tickets_and_outages_are_in_alertmanager_before_they_are_due_and_g
 
 
 def in_words(left: int) -> str:
-    """Microseconds to the nearest second, in the two largest units, minutes being the smallest of several."""
+    """Microseconds to the nearest second, in the two largest units."""
     seconds = (left + SECOND // 2) // SECOND
-    hours, minutes = seconds // 3600, seconds % 3600 // 60
-    words = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes)
-    return " ".join(words or [f"{seconds} s"])
+    counts = {"h": seconds // 3600, "min": seconds % 3600 // 60, "s": seconds % 60}
+    return " ".join([f"{count} {unit}" for unit, count in counts.items() if count][:2])
 
 
 MEASURED = ACME.replace("burnRates: none, ", "")
@@ -559,7 +558,10 @@ async def test_it_is_ready_while_its_tasks_run_and_a_stop_drains_what_was_begun(
 
 BROKEN = {
     "agreements with a fault": (1, "the agreements have faults; `slamon check` shows them as well"),
-    "a setting that does not exist": (2, "broker: Extra inputs are not permitted"),
+    "a setting that does not exist": (
+        2,
+        "broker: there is no such setting; Allowed: agreements, application_id, http, kafka, log, metrics, notifier, shutdown_timeout",
+    ),
     "no broker": (1, "no Kafka answers at 127.0.0.1:1: is it running, and is kafka.bootstrap_servers right?"),
     "no topics": (1, "Make them with `slamon topics create`"),
 }
