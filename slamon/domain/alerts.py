@@ -102,9 +102,6 @@ class AlertBook:
         for memories in self._of.values():
             yield from (memory.firing for memory in memories.values() if memory.firing is not None)
 
-    def firing_of(self, subject: Subject) -> list[AlertTransition]:
-        return [memory.firing for memory in self._of.get(subject, {}).values() if memory.firing is not None]
-
     def settle(
         self,
         customer: str,

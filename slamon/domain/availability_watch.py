@@ -122,9 +122,8 @@ class AvailabilityWatch:
         keys = [2 * at for at in ahead if at is not None and at > now]
         due_at = self.settlement.due_at()
         if due_at is not None:
-            keys.append(
-                2 * due_at
-            )  # now, too: what is due at an instant waits until all of the instant is in
+            # Now, too: what is due at an instant waits until all of the instant is in.
+            keys.append(2 * due_at)
         if now < self.agreement.start:
             return Judgement([], min([*keys, 2 * self.agreement.start]))
         wanted = list(self._over(now))

@@ -239,9 +239,7 @@ class Monitor:
         if self._steps:
             self._pass_timers(2 * now - 1)
             self.now = now
-            self._collect_timers(
-                2 * now, of=Ticket
-            )  # the facts of this instant hold; what is due at it waits
+            self._collect_timers(2 * now, of=Ticket)  # facts of this instant hold; what is due at it waits
             self._judge(now, 2 * now - 1, now)
         else:
             self._collect_timers(2 * now)
