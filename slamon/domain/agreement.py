@@ -180,7 +180,22 @@ class AvailabilityObjective:
     unknown_counts_as: UnknownCountsAs = UnknownCountsAs.UNDETERMINED
     minimum_outage: int = 0
     exclusions_count_as: ExclusionsCountAs = ExclusionsCountAs.REMOVED
+    down_while: TicketFilter | None = None  # time in which such a ticket is open is down, too
     alerts: AvailabilityAlerts = AvailabilityAlerts()
+    severity: Mapping[AlertName, Severity] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsObjective:
+    """A promise about the share of requests to a service that succeed."""
+
+    name: str
+    service: str
+    target: Fraction
+    window: TimeWindow
+    calendar: Calendar
+    exclusions_count_as: ExclusionsCountAs = ExclusionsCountAs.REMOVED
+    burn_rates: tuple[BurnRatePair, ...] = DEFAULT_BURN_RATES
     severity: Mapping[AlertName, Severity] = field(default_factory=dict)
 
 
@@ -231,6 +246,71 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Escalation:
+    """Who else is told once this share of a ticket's target, or of an objective's error budget, is used up."""
+
+    after: Share
+    to: str  # the name of a receiver
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What is paid for each calendar unit; `amount` in the currency's main unit, exactly."""
+
+    amount: Fraction
+    currency: str  # ISO 4217
+    per: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A credit (share of the fee) for a judged ratio under `below`."""
+
+    below: Fraction
+    credit: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """The credit of the lowest band reached, alone."""
+
+    bands: tuple[Band, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PerMiss:
+    """A credit (share of the fee) for each missed cycle of the period."""
+
+    credit: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A credit of so many percent of the fee for each percentage point missed, continuous."""
+
+    percent_per_point: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class CreditTerm:
+    """What a missed objective costs; `cap` (share of the fee) limits this term alone."""
+
+    objective: str
+    by: Bands | PerMiss | Linear
+    cap: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remedies:
+    """What is owed for missed periods; `cap` limits the sum over all objectives whose statements have the same period."""
+
+    credits: tuple[CreditTerm, ...]
+    fee: Fee | None = None
+    cap: Fraction | None = None
+    claim_within: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reporting:
     """When periods are judged: by `unit` where the objective has no calendar period, `settle_after` their end."""
 
@@ -253,5 +333,7 @@ class Agreement:
     services: tuple[Service, ...] | None = None  # None: every service is covered
     exclusions: tuple[ExclusionTerm, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    escalation: tuple[Escalation, ...] = ()
+    remedies: Remedies | None = None
     reporting: Reporting = Reporting()
     liability: Mapping[str, str] = field(default_factory=dict)

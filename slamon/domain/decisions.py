@@ -106,6 +106,13 @@ class SecondCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     excluded: int
 
 
+class RequestCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Requests of a period, as exact (numerator, denominator): a bucket that straddles a border is split in proportion."""
+
+    total: tuple[int, int]
+    bad: tuple[int, int]
+
+
 class Ratios(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Exact shares as (numerator, denominator) in lowest terms; None where there is nothing to divide by."""
 
@@ -140,6 +147,23 @@ class Standing:
     misses_left: int | None
     budget: Budget | None
     exhausted_at: int | None
+    requests: RequestCounts | None = None
+
+
+class RevisionReason(enum.Enum):
+    """Why a statement was given again."""
+
+    AMENDED = "amended"  # facts, or time alone, showed the period to be different
+    AGREEMENT_CORRECTED = "agreement_corrected"
+    CAP_MOVED = "cap_moved"  # what another objective is credited changed what the common cap leaves
+
+
+class Credit(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is owed for a period. `share` of the fee, exact; `amount` rounded to the currency's minor unit, as text."""
+
+    share: tuple[int, int]
+    amount: str | None  # None: no fee is agreed
+    currency: str | None
 
 
 class Statement(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -156,6 +180,13 @@ class Statement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ratios: Ratios
     tickets: TicketCounts | None
     seconds: SecondCounts | None
+    requests: RequestCounts | None = None
+    credit: Credit | None = None  # None: no remedy names the objective
+    claim_until: int | None = None
+    terms: str = ""  # digest of the terms judged by
+    # Of this revision, not of the period; both depend on what was said before.
+    reason: RevisionReason | None = None
+    entry: str | None = None  # what this revision adds to the credits booked before, as text
 
 
 class AlertTransition(msgspec.Struct, frozen=True, array_like=True, gc=False):
