@@ -1,11 +1,15 @@
 """What authors are told: each file of `broken` and `advised` has beside it, word for word, the answer to `slamon check`."""
 
 import io
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
-from slamon.check import check
+from slamon.check import Format, check
+from slamon.cli import main
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parents[1] / "config"
@@ -13,10 +17,18 @@ BROKEN = sorted((HERE / "broken").glob("*.yaml"))
 ADVISED = sorted((HERE / "advised").glob("*.yaml"))
 
 
-def answer(*paths: Path) -> tuple[int, str]:
+def never(zone: str) -> date:
+    raise AssertionError(f"nobody asked what day it is in {zone}")
+
+
+def answer(*paths: Path, form: Format = Format.TEXT, **options: Any) -> tuple[int, str]:
     out = io.StringIO()
-    code = check(paths, out)
+    code = check(paths, out, form=form, on=never, **options)
     return code, out.getvalue()
+
+
+def command(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["check", *map(str, arguments)])
 
 
 @pytest.mark.parametrize("file", BROKEN, ids=lambda file: file.stem)
@@ -39,7 +51,7 @@ def test_every_answer_belongs_to_a_file() -> None:
 def test_the_shipped_agreements_have_neither_faults_nor_advice() -> None:
     assert answer(CONFIG / "agreements", CONFIG / "calendars") == (
         0,
-        "4 agreements, 4 calendars: no faults\n",
+        "4 agreements, 4 calendars: no faults, 10 silenced\n",
     )
 
 
@@ -52,7 +64,8 @@ def test_the_whole_config_directory_can_be_checked() -> None:
 
 def test_a_path_that_does_not_exist_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert answer(Path("agrements")) == (2, "error: agrements: No such file or directory\n")
+    result = command("agrements")
+    assert (result.exit_code, result.output) == (2, "error: agrements: No such file or directory\n")
 
 
 def test_a_directory_without_yaml_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +110,7 @@ def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     out = Terminal()
-    check([HERE / "broken" / "tab.yaml"], out)
+    check([HERE / "broken" / "tab.yaml"], out, on=never)
     assert "\x1b[1;31merror\x1b[0m" in out.getvalue()
 
 
