@@ -191,7 +191,12 @@ def _schedule(schedule: Schedule) -> str:
 
 
 def _contacts(contacts: Iterable[Contact]) -> str:
-    return _listing(" ".join(word for word in (one.role, one.email, one.phone) if word) for one in contacts)
+    return _listing(
+        " ".join(
+            [one.role, *(f"{way}: {to}" for way, to in (("email", one.email), ("phone", one.phone)) if to)]
+        )
+        for one in contacts
+    )
 
 
 def _credit(term: CreditTerm) -> str:
