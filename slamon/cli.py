@@ -229,6 +229,15 @@ def replay(agreements: tuple[Path, ...], events: Path, out: Path, *, sort: bool,
         click.echo(line)
 
 
+@main.command(name="schema", short_help="Print a JSON Schema.")
+@click.argument("of", type=click.Choice(["agreement", "event", "settings"]))
+def schema_command(of: str) -> None:
+    """Print the JSON Schema (draft 2020-12) of agreement files, of events, or of the settings, for editors."""
+    from slamon import schema
+
+    click.echo(schema.printed(of), nl=False)
+
+
 @main.group(name="topics")
 def topics_group() -> None:
     """Kafka topics that slamon reads and writes."""
