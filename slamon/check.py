@@ -27,8 +27,8 @@ from slamon.agreement_files import (
     load,
     rendered,
 )
-from slamon.agreement_files.comparison_texts import headline, told
-from slamon.agreement_files.findings import COLOURS, Finding, Place, wrapped
+from slamon.agreement_files.comparison_texts import headline, notes, told
+from slamon.agreement_files.findings import COLOURS, Finding, Place, Report, wrapped
 from slamon.agreement_files.rules import Rule
 from slamon.agreement_files.wording import counted, last_day
 
@@ -80,26 +80,15 @@ def _checked(paths: Sequence[Path], against: Sequence[Path], on: Callable[[str],
     if faults:
         return Checked(loaded, faults, loaded.advice, None)
     differences = tuple(compare(old.documents, loaded.documents, on))
-    return Checked(loaded, (), (*loaded.advice, *map(_lost, filter(_is_lost, differences))), differences)
+    lost = Report()
+    for difference in filter(_is_lost, differences):
+        rule = RULES["removed-in-effect"]
+        lost.advise(difference.place, rule.name, headline(difference), rule.remedy)
+    return Checked(loaded, (), (*loaded.advice, *lost.advice), differences)
 
 
 def _is_lost(difference: Difference) -> bool:
     return difference.kind is Kind.REMOVED_IN_EFFECT
-
-
-def _lost(difference: Difference) -> Advice:
-    at = difference.place
-    return Advice(
-        at.file,
-        at.line,
-        at.column,
-        at.path,
-        headline(difference),
-        RULES["removed-in-effect"].remedy,
-        at.length,
-        at.source,
-        "removed-in-effect",
-    )
 
 
 def rules(out: TextIO, form: Format) -> None:
@@ -271,7 +260,7 @@ def _tell_github(checked: Checked, silenced: Sequence[Advice], out: TextIO) -> N
     for one in checked.differences or ():
         if not _is_lost(one):
             command = "warning" if one.kind in _LOUD else "notice"
-            _, *lines = told(one, None).plain.splitlines()
+            lines = [f"{lead}: {text}" for lead, text in notes(one)]
             out.write(_command(command, one.place, one.kind.value.replace("_", " "), [headline(one), *lines]))
     out.write(f"{_summary(checked)}\n")
 

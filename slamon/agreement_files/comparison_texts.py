@@ -8,18 +8,22 @@ from slamon.agreement_files.wording import counted, effective, joined
 
 # Title, colour, and what it means; the first line of what is told.
 _HEADLINES = {
-    Kind.ADDED: ("added", "bold green", "begins with its first day"),
+    Kind.ADDED: ("added", "bold green", "a new document, whose dates have not begun"),
     Kind.ADDED_IN_EFFECT: (
         "added",
         "bold yellow",
-        "its first day has been: what lies between is judged at once",
+        "a new document, whose dates have begun: what it covers is judged at once",
     ),
-    Kind.ENDED: ("ended", "bold green", "ends on another day, which is yet to come"),
-    Kind.FUTURE: ("future", "bold green", "its first day is yet to come: only the future changes"),
-    Kind.CORRECTION: ("correction", "bold yellow", "its first day has been: all it covers is judged anew"),
-    Kind.WITHOUT_EFFECT: ("no effect", "bold green", "nothing that judges has changed"),
-    Kind.REMOVED: ("removed", "bold cyan", "is no longer there; it is not in effect"),
-    Kind.REMOVED_IN_EFFECT: ("removed", "bold yellow", "is no longer there, though it is in effect"),
+    Kind.ENDED: ("ended", "bold green", "another last day, which is yet to come: the past stays as it is"),
+    Kind.FUTURE: ("future", "bold green", "its dates have not begun: only the future changes"),
+    Kind.CORRECTION: (
+        "correction",
+        "bold yellow",
+        "its dates have begun, so the past is corrected: what it covers is judged anew",
+    ),
+    Kind.WITHOUT_EFFECT: ("no effect", "bold green", "what changed judges nothing"),
+    Kind.REMOVED: ("removed", "bold cyan", "removed, and not in effect"),
+    Kind.REMOVED_IN_EFFECT: ("removed", "bold yellow", "removed, although it is in effect"),
 }
 _CORRECTED = (
     "statements that come out otherwise get a revision with the reason `agreement_corrected`; "
@@ -40,18 +44,19 @@ def told(difference: Difference, width: int | None) -> Text:
     first = wrapped(f"{title}: {headline(difference)}", width, 0)
     parts: list[tuple[str, str]] = [(title, colour), (first.removeprefix(title), "bold")]
     parts += [("\n --> ", "blue"), (str(difference.place), "")]
-    for lead, text in _notes(difference):
+    for lead, text in notes(difference):
         parts += [("\n  = ", "blue"), (f"{lead}: ", "blue"), (wrapped(text, width, len(lead) + 6), "")]
     return Text.assemble(*parts)
 
 
-def _notes(difference: Difference) -> list[tuple[str, str]]:
-    notes = [(change.path, _said(change)) for change in difference.changes]
+def notes(difference: Difference) -> list[tuple[str, str]]:
+    """What is told of it beyond the headline, each with its lead."""
+    found = [(change.path, _said(change)) for change in difference.changes]
     if difference.anew:
-        notes += [("judged anew", text) for text in _periods(difference.anew)]
+        found += [("judged anew", text) for text in _periods(difference.anew)]
     if difference.kind is Kind.CORRECTION:
-        notes += [("then", _CORRECTED), ("help", _INSTEAD)]
-    return notes
+        found += [("note", _CORRECTED), ("help", _INSTEAD)]
+    return found
 
 
 def _said(change: Change) -> str:

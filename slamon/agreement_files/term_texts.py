@@ -141,12 +141,6 @@ _AGREEMENT = (
     _Key(
         "services", lambda one: _optional(one.services, lambda found: _listing(each.name for each in found))
     ),
-    _Key("support.contacts", lambda one: _contacts(one.contacts), judges=False),
-    _Key(
-        "support.escalation",
-        lambda one: _listing(f"{each.after.text} {each.to}" for each in one.escalation),
-        judges=False,
-    ),
     _Key(
         "liability",
         lambda one: _listing(f"{key}: {text}" for key, text in one.liability.items()),
@@ -190,15 +184,6 @@ def _schedule(schedule: Schedule) -> str:
     return f"{schedule.rule} at {hour:02}:{minute:02} for {wording.duration(schedule.duration)}"
 
 
-def _contacts(contacts: Iterable[Contact]) -> str:
-    return _listing(
-        " ".join(
-            [one.role, *(f"{way}: {to}" for way, to in (("email", one.email), ("phone", one.phone)) if to)]
-        )
-        for one in contacts
-    )
-
-
 def _credit(term: CreditTerm) -> str:
     cap = "" if term.cap is None else f" up to {wording.share(term.cap)}"
     match term.by:
@@ -221,6 +206,11 @@ def terms_of(agreement: Agreement) -> Iterator[tuple[str, Term]]:
     tickets = frozenset(one.name for one in agreement.objectives if isinstance(one, TicketObjective))
     timed = frozenset(one.name for one in agreement.objectives) - tickets
     yield from _read(_AGREEMENT, agreement, "", None)
+    for role, reached in _contacts(agreement.contacts).items():
+        yield f"support.contacts[{role}]", Term("; ".join(reached), judges=False, about=None)
+    for escalation in agreement.escalation:
+        at = f"support.escalation[{escalation.to} after {escalation.after.text}]"
+        yield at, Term("told", judges=False, about=None)
     for service in agreement.services or ():
         text = service.description or NONE
         yield f"services[{service.name}].description", Term(text, judges=False, about=tickets)
@@ -250,6 +240,15 @@ def terms_of(agreement: Agreement) -> Iterator[tuple[str, Term]]:
     for exclusion in agreement.exclusions:
         yield from _read(_EXCLUSION, exclusion, f"exclusions[{exclusion.name}].", timed)
     yield from _remedies(agreement)
+
+
+def _contacts(contacts: Iterable[Contact]) -> dict[str, list[str]]:
+    """How people are reached, by their role."""
+    by_role: dict[str, list[str]] = {}
+    for one in contacts:
+        ways = [f"{way} {to}" for way, to in (("email", one.email), ("phone", one.phone)) if to]
+        by_role.setdefault(one.role, []).append(", ".join(ways))
+    return by_role
 
 
 def _read(

@@ -317,7 +317,7 @@ def test_github_warns_of_a_correction_at_its_document(monkeypatch: pytest.Monkey
     assert first.startswith(
         "::warning file=new.yaml,line=11,col=1,endColumn=5,title=correction::`acme` of `acme`"
     )
-    assert "%0A  = objectives[api].availability.target: 99.9%25 -> 99.95%25%0A" in first
+    assert "%0Aobjectives[api].availability.target: 99.9%25 -> 99.95%25%0A" in first
 
 
 @pytest.mark.parametrize(("strict", "code"), [([], 0), (["--strict"], 1)])

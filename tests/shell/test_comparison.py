@@ -193,10 +193,10 @@ EDITS: dict[type, dict[str, Edit]] = {
         "display_name": Edit("ACME", "metadata.displayName", "none", "ACME", judges=False),
         "services": Edit((Service("api"), Service("shop")), "services", "[api]", "[api, shop]"),
         "contacts": Edit(
-            (Contact("boss", phone="1"),), "support.contacts", "[]", "[boss phone: 1]", judges=False
+            (Contact("boss", phone="1"),), "support.contacts[boss]", "none", "phone 1", judges=False
         ),
         "escalation": Edit(
-            (Escalation(HALF, "boss"),), "support.escalation", "[]", "[50% boss]", judges=False
+            (Escalation(HALF, "boss"),), "support.escalation[boss after 50%]", "none", "told", judges=False
         ),
         "liability": Edit({"notes": "none"}, "liability", "[]", "[notes: none]", judges=False),
     },
