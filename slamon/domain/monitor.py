@@ -49,7 +49,7 @@ from slamon.domain.events import (
     order_key,
 )
 from slamon.domain.ticket_watch import TicketWatch
-from slamon.domain.tickets import Ticket, ending_of, wanted_alert
+from slamon.domain.tickets import Look, Ticket, ending_of, wanted_alert
 
 STANDING_EVERY = MINUTE  # a standing is written at once when what matters changes, else so often
 
@@ -262,7 +262,7 @@ class Monitor:
         when = Instant(now + 1, now, self._steps)
         for subject in subjects:
             if isinstance(subject, Ticket):
-                self._settle_ticket_alerts(subject, when)
+                self._settle_ticket_alerts(subject, subject.look(when.now), when)
             else:
                 self._settle_watch_alerts(subject, when)
                 if isinstance(subject, AvailabilityWatch):
@@ -334,14 +334,15 @@ class Monitor:
     def _judge_ticket(self, ticket: Ticket, when: Instant, watches: dict[int, Watch]) -> None:
         customer = self.customers[ticket.customer]
         ticket.read(when.now)
-        changed = customer.tell_tally(ticket, when.now)
+        looked = ticket.look(when.now)
+        changed = customer.tell_tally(ticket, looked)
         if changed:
             for watch in customer.ticket_watches:
                 since = changed.get((watch.agreement.name, watch.objective.name))
                 if since is not None:
                     watch.settlement.unsettle(since)
                     watches[id(watch)] = watch
-        self._settle_ticket_alerts(ticket, when)
+        self._settle_ticket_alerts(ticket, looked, when)
         self._arm(ticket, ticket.wake_at(when.now))
 
     def _judge_watch(self, watch: Watch, when: Instant, key: int) -> None:
@@ -357,8 +358,8 @@ class Monitor:
         self._arm(watch, wake_at)
         self._say_standing(watch, when.now)
 
-    def _settle_ticket_alerts(self, ticket: Ticket, when: Instant) -> None:
-        judged = [wanted_alert(*one, when.now) for one in ticket.views(when.now)]
+    def _settle_ticket_alerts(self, ticket: Ticket, looked: Sequence[Look], when: Instant) -> None:
+        judged = [wanted_alert(one, when.now) for one in looked]
         wanted = [one for one in judged if one is not None]
 
         def ending(memory: AlertMemory, firing: AlertTransition) -> Ending:
@@ -435,10 +436,10 @@ class Monitor:
         """Every clock as of now, in the order customer, agreement, objective, ticket, measure, cycle."""
         now = self._clock()
         found = [
-            view.record
+            record
             for customer in self.customers.values()
             for ticket in customer.tickets.values()
-            for _, _, view in ticket.views(now)
+            for record in ticket.records(now)
         ]
         found.sort(key=lambda r: (r.customer, r.agreement, r.objective, r.ticket, r.measure.value, r.cycle))
         yield from found
