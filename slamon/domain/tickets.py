@@ -182,9 +182,10 @@ def _next_limit(clock: Clock, now: int) -> int | None:
     elapsed = clock.elapsed_at(now)
     if elapsed > objective.target:
         return None
-    if clock.anchor >= now:
+    steps = clock.terms.steps(objective)
+    if clock.anchor >= now and steps and steps[0][0] <= elapsed:
         return now  # whatever step holds since the clock resumed or was taken over is told once this instant has passed
-    for threshold, _ in clock.terms.steps(objective):
+    for threshold, _ in steps:
         if threshold >= elapsed and threshold > clock.elapsed:
             at = objective.calendar.add(clock.anchor, threshold - clock.elapsed)
             if at >= now:
