@@ -214,8 +214,9 @@ def _ticket_agreements(
     """One to three versions, back to back or with a gap, none overlapping; `borders` are midnights."""
     stops = pick(draw, _STOPS)
     # Few objectives govern much only if they are not spread over all measures.
-    among = (pick(draw, _ALL_MEASURES),) if CYCLES else _MEASURES
-    among += (pick(draw, _ALL_MEASURES),) if CYCLES and pick(draw, (False, True)) else ()
+    among: Sequence[Measure] = _MEASURES
+    if CYCLES:
+        among = [pick(draw, _ALL_MEASURES) for _ in range(pick(draw, (1, 2)))]
     count = pick(draw, (1, 1, 2, 3))
     edges = [borders[0], *sorted({pick(draw, borders[1:]) for _ in range(count - 1)})]
     versions = []
