@@ -153,7 +153,7 @@ class Monitor:
 
     def _take_ticket(self, event: TicketEvent) -> Taken:
         customer = self.customers.get(event.customer)
-        if customer is None or not customer.ticket_watches:
+        if customer is None or not customer.hears_tickets:
             return Taken.UNMATCHED
         ticket = customer.ticket(event.ticket)
         known = ticket.history.find(event)
@@ -341,6 +341,9 @@ class Monitor:
                 if since is not None:
                     watch.settlement.unsettle(since)
                     watches[id(watch)] = watch
+        for down_watch, since in customer.tell_downtime(ticket, when.now):
+            down_watch.settlement.unsettle(since)
+            watches[id(down_watch)] = down_watch
         self._settle_ticket_alerts(ticket, when)
         self._arm(ticket, ticket.wake_at(when.now))
 

@@ -6,6 +6,7 @@ compared with, so it shares no code with it beyond the records; opening hours ar
 All instants of a world must lie on its grid, so that nothing changes inside a tick.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +23,7 @@ from slamon.domain.agreement import (
     Measure,
     Schedule,
     StopOn,
+    TicketFilter,
     TicketObjective,
     UnknownCountsAs,
 )
@@ -112,8 +114,7 @@ class Fields:
 Terms = tuple[Agreement, TicketObjective]
 
 
-def _matches(objective: TicketObjective, fields: Fields) -> bool:
-    when = objective.when
+def _matches(when: TicketFilter, fields: Fields) -> bool:
     return (
         (when.priority is None or fields.priority in when.priority)
         and (when.service is None or fields.service in when.service)
@@ -133,7 +134,7 @@ def governing(versions: Sequence[Agreement], measure: Measure, fields: Fields, i
             if (
                 isinstance(objective, TicketObjective)
                 and objective.measure is measure
-                and _matches(objective, fields)
+                and _matches(objective.when, fields)
             ):
                 return version, objective
     return None
@@ -486,6 +487,38 @@ def outages(objective: AvailabilityObjective, status: dict[int, ServiceStatus], 
     return counted
 
 
+def open_tickets(
+    objective: AvailabilityObjective, heard: Sequence[Event], now: int, tick: int, beyond: int = 0
+) -> Ticks:
+    """When tickets that mean downtime are open, until `now` and `beyond` it; looked at tick by tick."""
+    when = objective.down_while
+    if when is None:
+        return set()
+    if when.service is None:
+        when = TicketFilter(when.priority, frozenset({objective.service}), when.attributes)
+    known = [e for e in known_at(heard, now) if isinstance(e, TicketEvent)]
+    found: Ticks = set()
+    for ticket in {event.ticket for event in known}:
+        events = [e for e in known if e.ticket == ticket]
+        named = [e.opened_at for e in events if e.opened_at is not None]
+        start = named[-1] if named else events[0].time
+        if start > now:
+            continue
+        first = min(start, events[0].time)
+        life = [(at, fields_at(events, at)) for at in _ticks(first, now + tick, tick)]
+        active = [at for at, fields in life if fields.status in _ACTIVE]
+        lost = math.inf  # since when it was active to be cancelled in the end
+        if active and (after := dict(life).get(active[-1] + tick)) and after.status is TicketStatus.CANCELLED:
+            lost = active[-1]
+            while lost - tick in active:
+                lost -= tick
+        counts = {at for at, fields in life if start <= at < lost and at in active and _matches(when, fields)}
+        found |= {at for at in counts if at < now}
+        if now in counts:
+            found |= set(_ticks(now, now + beyond, tick))
+    return found
+
+
 def _occurs(rule: str, day: date) -> bool:
     if rule == "FREQ=DAILY":
         return True
@@ -605,7 +638,9 @@ def account(
     tick: int,
 ) -> Account:
     status = statuses(events, agreement.customer, objective.service, now, tick)
-    down = outages(objective, status, tick)
+    monitored = outages(objective, status, tick)
+    tickets = open_tickets(objective, events, now, tick)
+    down = monitored | tickets
     start, end = period
     # Caps count from the first day of the terms, over whole months.
     beyond = min(agreement.end, max(end, now) + 40 * DAY)
@@ -613,6 +648,7 @@ def account(
     whole = {at for at in _ticks(start, end, tick) if is_open(objective.calendar, at)}
     past = {at for at in whole if at < now}
     known = {at for at in past if status.get(at, ServiceStatus.UNKNOWN) is not ServiceStatus.UNKNOWN}
+    known |= past & tickets
     if objective.exclusions_count_as is ExclusionsCountAs.REMOVED:
         applicable, budgeted, known = past - left_out, whole - left_out, known - left_out
     else:
@@ -646,7 +682,8 @@ def account(
     budget = (1 - objective.target) * len(budgeted) * tick
     consumed = len(bad) * tick
     last = statuses(events, agreement.customer, objective.service, now, tick, beyond=tick).get(now)
-    running = (now - tick in down or objective.minimum_outage == 0) and _is_bad(objective, last)
+    running = (now - tick in monitored or objective.minimum_outage == 0) and _is_bad(objective, last)
+    running = running or now in open_tickets(objective, events, now, tick, beyond=tick)
     used, exhausted_at = 0, None
     for at in sorted(bad | ({at for at in whole - left_out if at >= now} if running else set())):
         if used + tick > budget:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+import msgspec
 from hypothesis import strategies as st
 
 from slamon.domain.agreement import (
@@ -313,6 +314,15 @@ BURN_RATES = (
 )
 
 
+_DOWN_WHILE = (
+    None,
+    None,
+    TicketFilter(priority=frozenset({"P1", "P2"})),
+    TicketFilter(service=frozenset({"shop"})),
+    TicketFilter(priority=frozenset({"P1"}), attributes=(("region", frozenset({"eu"})),)),
+)
+
+
 def _availability_objective(draw: st.DrawFn, name: str, calendars: Sequence[str]) -> AvailabilityObjective:
     target = pick(draw, _TARGETS)
     burn_rates = pick(draw, ((), (), BURN_RATES))
@@ -326,6 +336,7 @@ def _availability_objective(draw: st.DrawFn, name: str, calendars: Sequence[str]
         unknown_counts_as=pick(draw, tuple(UnknownCountsAs)),
         minimum_outage=pick(draw, (0, 0, 1, 2, 3, 6)) * TEN_MINUTES,
         exclusions_count_as=pick(draw, tuple(ExclusionsCountAs)),
+        down_while=pick(draw, _DOWN_WHILE),
         alerts=AvailabilityAlerts(
             burn_rates=burn_rates if target < 1 else (),  # at 100 % there is no burn rate
             time_left=pick(draw, _TIME_LEFT),
@@ -422,6 +433,17 @@ def service_worlds(draw: st.DrawFn) -> World:
                 announced_at=pick(draw, (None, None, some_tick() - DAY)),
             )
         )
+    for position in range(draw(_below(6))):
+        event = _ticket_event(
+            draw,
+            pick(draw, ("T-1", "T-1", "T-2")),
+            f"t{position}",
+            some_tick(),
+            first=pick(draw, (True, False)),
+            opened_at=some_tick(),
+        )
+        named = pick(draw, (event.service, *SERVICES))
+        events.append(msgspec.structs.replace(event, service=named))
     last = max((event.time for event in events), default=start)
     until = pick(draw, (last, start + horizon * tick, some_tick()))
     return World(tuple(agreements), tuple(events), start, until, tick)
