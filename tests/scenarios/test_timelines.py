@@ -7,7 +7,7 @@ as its text. What is compared is the JSON that a replay writes, and of it only w
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -80,8 +80,8 @@ class Story:
         return self.days[0]
 
 
-def stories() -> Iterator[Story]:
-    for path in FILES:
+def stories(files: Iterable[Path] = FILES) -> Iterator[Story]:
+    for path in files:
         file = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
         calendars = [{"kind": "Calendar", **one} for one in file.get("calendars", [])]
         for texts in file["scenarios"]:
