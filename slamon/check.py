@@ -203,14 +203,14 @@ def _finding(finding: Finding) -> dict[str, Any]:
     advice = finding if isinstance(finding, Advice) else None
     return {
         "level": "advice" if advice else "error",
-        "severity": advice.about.severity.value if advice else "error",
+        "severity": RULES[advice.rule].severity.value if advice else "error",
         "rule": advice.rule if advice else None,
         "file": finding.file,
         "line": finding.line or None,
         "column": finding.column or None,
         "path": finding.path,
         "message": finding.message,
-        "reason": advice.about.reason if advice else None,
+        "reason": RULES[advice.rule].reason if advice else None,
         "help": finding.help or None,
         "silenced": advice.silenced or None if advice else None,
     }
@@ -255,8 +255,8 @@ def _tell_github(checked: Checked, silenced: Sequence[Advice], out: TextIO) -> N
         out.write(_command("error", fault, "fault", lines))
     for advice in (*checked.advice, *silenced):
         reason = f"Silenced: {advice.silenced}" if advice.silenced else ""
-        lines = [advice.message, f"Why: {advice.about.reason}", f"Help: {advice.help}", reason]
-        out.write(_command(_COMMANDS[advice.about.severity], advice, advice.rule, lines))
+        lines = [advice.message, f"Why: {RULES[advice.rule].reason}", f"Help: {advice.help}", reason]
+        out.write(_command(_COMMANDS[RULES[advice.rule].severity], advice, advice.rule, lines))
     for one in checked.differences or ():
         if not _is_lost(one):
             command = "warning" if one.kind in _LOUD else "notice"

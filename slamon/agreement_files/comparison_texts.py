@@ -26,8 +26,8 @@ _HEADLINES = {
     Kind.REMOVED_IN_EFFECT: ("removed", "bold yellow", "removed, although it is in effect"),
 }
 _CORRECTED = (
-    "statements that come out otherwise get a revision with the reason `agreement_corrected`; "
-    "alerts that were untrue are resolved as `amended`"
+    "every settled statement of this document gets a revision with the reason `agreement_corrected`, for it names the "
+    "terms it was judged by; alerts that were untrue are resolved as `amended`"
 )
 _INSTEAD = "to change the future only, end this document with `effective.to` and add one with the new terms"
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from slamon.agreement_files.rules import RULES, Rule, Severity
+from slamon.agreement_files.rules import RULES, Severity
 
 _QUOTED_LENGTH = 60  # characters of a value that a message repeats
 _LINE_LENGTH = 100  # characters of a source line that are shown, around the place
@@ -71,12 +71,8 @@ class Fault(Finding):
 class Advice(Finding):
     """What is allowed, but probably not meant, or not all that should be said."""
 
-    rule: str = ""  # one of RULES
+    rule: str = ""
     silenced: str = ""  # why the author does not want to hear it
-
-    @property
-    def about(self) -> Rule:
-        return RULES[self.rule]
 
     def silenced_by(self, reason: str) -> "Advice":
         return replace(self, silenced=reason)
@@ -126,11 +122,12 @@ def rendered(finding: Finding, *, why: bool = True, width: int | None = None) ->
 
     `why`: whether to give the reason of the rule, too. `width`: of the terminal, in which no line is to break by itself.
     """
-    title, colour = "error", "bold red"
+    title, colour, reason, silenced = "error", "bold red", "", ""
     if isinstance(finding, Advice):
-        severity = finding.about.severity
-        title = f"{severity.value}[{finding.rule}]"
-        colour = COLOURS[severity]
+        rule = RULES.get(finding.rule)  # other commands than `check` have rules of their own
+        title = f"{rule.severity.value if rule else 'advice'}[{finding.rule}]"
+        colour = COLOURS[rule.severity if rule else Severity.WARNING]
+        reason, silenced = rule.reason if rule and why else "", finding.silenced
     gutter = len(str(finding.line)) if finding.line else 1
     margin = ("\n" + " " * (gutter + 1), "")
     message = wrapped(f"{title}: {finding.message}", width, 0)
@@ -141,10 +138,12 @@ def rendered(finding: Finding, *, why: bool = True, width: int | None = None) ->
         before, marked, after = _window(finding, min(longest, _LINE_LENGTH))
         parts += [margin, ("|", "blue"), (f"\n{finding.line} | ", "blue"), (before + marked + after, "")]
         parts += [margin, ("| ", "blue"), (" " * len(before) + "^" * max(1, len(marked)), colour)]
-    notes = [("at", _printable(finding.path)), ("help", finding.help)]
-    if isinstance(finding, Advice):
-        notes.insert(1, ("why", finding.about.reason if why else ""))
-        notes.append(("silenced", finding.silenced))
+    notes = (
+        ("at", _printable(finding.path)),
+        ("why", reason),
+        ("help", finding.help),
+        ("silenced", silenced),
+    )
     for word, text in notes:
         if text:
             lead = f"= {word}{' ' if word == 'at' else ': '}"

@@ -146,7 +146,6 @@ _AGREEMENT = (
         lambda one: _listing(f"{key}: {text}" for key, text in one.liability.items()),
         judges=False,
     ),
-    _Key("reporting.settleAfter", lambda one: wording.duration(one.reporting.settle_after), judges=False),
 )
 _REMEDIES = (
     _Key("fee", lambda one: _optional(one.fee, _fee)),
@@ -216,9 +215,11 @@ def terms_of(agreement: Agreement) -> Iterator[tuple[str, Term]]:
         yield f"services[{service.name}].description", Term(text, judges=False, about=tickets)
     rolling = frozenset(one.name for one in agreement.objectives if time_window(one).rolling is not None)
     # What is judged by default in the reporting period changes its own time window, too.
-    yield "reporting.period", Term(agreement.reporting.unit.value, judges=bool(rolling), about=rolling)
+    yield "reporting.period", Term(agreement.reporting.unit.value, judges=True, about=rolling)
+    settle_after = wording.duration(agreement.reporting.settle_after)
+    yield "reporting.settleAfter", Term(settle_after, judges=True, about=frozenset())
     for calendar, used_by in _calendars(agreement):
-        yield from _read(_CALENDAR, calendar.terms, f"calendars[{calendar.name}].", used_by)
+        yield from _read(_CALENDAR, calendar.made_of, f"calendars[{calendar.name}].", used_by)
     of_measure: dict[str, list[str]] = {}
     for objective in agreement.objectives:
         if isinstance(objective, TicketObjective):

@@ -192,8 +192,8 @@ class Calendar:
         return f"<Calendar {self.name} ({self.zone})>"
 
     @property
-    def terms(self) -> _Terms:
-        """What it was made of, for those who tell how two calendars differ."""
+    def made_of(self) -> _Terms:
+        """For those who tell how two calendars differ."""
         return self._terms
 
     def elapsed(self, a: int, b: int) -> int:

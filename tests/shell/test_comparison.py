@@ -180,8 +180,8 @@ EDITS: dict[type, dict[str, Edit]] = {
         ),
     },
     Reporting: {
-        "unit": Edit(Unit.QUARTER, "reporting.period", "month", "quarter", judges=False),  # nothing rolls
-        "settle_after": Edit(2 * DAY, "reporting.settleAfter", "24h", "48h", judges=False),
+        "unit": Edit(Unit.QUARTER, "reporting.period", "month", "quarter"),
+        "settle_after": Edit(2 * DAY, "reporting.settleAfter", "24h", "48h"),
     },
     Service: {
         "description": Edit("Invoices", "services[api].description", "none", "Invoices", judges=False),
@@ -319,6 +319,11 @@ def test_a_rolling_window_is_judged_by_the_reporting_period() -> None:
     (difference,) = differences([rolling], [replace(rolling, reporting=Reporting(Unit.WEEK))])
     assert [(one.objective, one.settled) for one in difference.anew] == [("up", 10)]
     assert difference.kind is Kind.CORRECTION
+
+
+def test_another_delay_of_settlement_changes_no_figure() -> None:
+    (difference,) = differences([AGREEMENT], [replace(AGREEMENT, reporting=Reporting(settle_after=2 * DAY))])
+    assert (difference.kind, difference.anew) == (Kind.CORRECTION, ())
 
 
 def test_a_period_is_settled_some_time_after_its_end() -> None:
