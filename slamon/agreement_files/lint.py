@@ -170,12 +170,14 @@ def _escalation_steps(document: Document) -> Iterator[Hint]:
     reached = {used for objective in agreement.objectives for used in _used_at_steps(agreement, objective)}
     for index, escalation in enumerate(agreement.escalation):
         if escalation.after.of not in reached:
-            left = share(1 - escalation.after.of)
+            later = min((used for used in reached if used > escalation.after.of), default=None)
             yield Hint(
                 "escalation-without-step",
                 ("support", "escalation", index, "after"),
-                f"no alert fires when {quoted(escalation.after.text)} is used up: {quoted(escalation.to)} is never told",
-                f"add {quoted(escalation.after.text)} to a `warnAt`, or {quoted(left)} to a `timeLeft`",
+                f"no alert fires when {quoted(escalation.after.text)} is used up: {quoted(escalation.to)} is "
+                + ("never told" if later is None else f"told at {share(later)}"),
+                f"add {quoted(escalation.after.text)} to a `warnAt`, or "
+                f"{quoted(share(1 - escalation.after.of))} to a `timeLeft`",
             )
 
 

@@ -202,7 +202,7 @@ _ALL = (
     Rule(
         "escalation-without-step",
         _WARNING,
-        "an escalation follows an alert: where no step fires, nobody is told",
+        "an escalation goes out with an alert: where no step fires, it comes later than agreed",
         "add the step to `warnAt` or `timeLeft`",
     ),
     # The document and its neighbours.

@@ -319,9 +319,9 @@ class Section:
 
 
 def _by_name(entry: Mapping) -> Place:
-    """An entry of a list, shown by its name rather than by its first character."""
-    named = entry.entries.get("name")
-    return named.value.at._replace(path=entry.at.path) if named else entry.at
+    """An entry of a list, shown by its name or what it is about, rather than by its first character."""
+    found = entry.entries.get("name") or entry.entries.get("objective")
+    return found.value.at._replace(path=entry.at.path) if found else entry.at
 
 
 def _in_backticks(message: str) -> str:

@@ -27,12 +27,14 @@ def days(length: int) -> str:
 
 
 def share(value: Fraction) -> str:
-    """`99.95%`, with as many digits as it takes: shares are read from finite decimals."""
+    """`99.95%`, with as many digits as it takes; what has no end is rounded to three decimals."""
     return f"{decimal(value * 100)}%"
 
 
 def decimal(value: Fraction) -> str:
-    return f"{(Decimal(value.numerator) / Decimal(value.denominator)).normalize():f}"
+    """As `share`, without the sign."""
+    number = Decimal(value.numerator) / Decimal(value.denominator)
+    return f"{(number if value == Fraction(number) else round(number, 3)).normalize():f}"
 
 
 def window(value: TimeWindow) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from slamon.agreement_files import RULES, load
 from slamon.agreement_files.coverage import governed, space_of
-from slamon.agreement_files.hints import Document
+from slamon.agreement_files.hints import Document, Hint
 from slamon.agreement_files.lint import lint, lint_together
 from slamon.domain.agreement import (
     Agreement,
@@ -394,6 +394,19 @@ def test_a_service_that_only_other_objectives_speak_of_is_promised_nothing(silen
             index, lambda one: replace(one, when=replace(one.when, service=frozenset({"api", "shop"})))
         )(narrowed)
     assert ("service-without-objective", "spec.services[2]") in hints(silent._replace(agreement=narrowed))
+
+
+def test_an_escalation_without_a_step_is_told_with_the_next_alert(silent: Document) -> None:
+    def told(after: str, agreement: Agreement) -> Hint:
+        level = Escalation(Share(percent(after), f"{after}%"), "duty manager")
+        (hint,) = lint(silent._replace(agreement=replace(agreement, escalation=(level,))))
+        return hint
+
+    hint = told("60", silent.agreement)
+    assert hint.message == "no alert fires when `60%` is used up: `duty manager` is told at 75%"
+    assert hint.help == "add `60%` to a `warnAt`, or `40%` to a `timeLeft`"
+    # With 10m left of the 44m38.4s of a long month, no finite share is used up.
+    assert told("76", silent.agreement).message.endswith("`duty manager` is told at 77.599%")
 
 
 def test_an_agreement_without_reporting_says_nothing_about_reports(tmp_path: Path) -> None:
