@@ -3,6 +3,7 @@
 Blocks are marked in their first line. `yaml story` is a story as in `timelines/`, alone or several under `scenarios`;
 `agreements` and `calendars` of a block are there for every story of the page. `yaml agreement` is an agreement file.
 `pending` behind it: it uses an option that is not built yet. `refused`: slamon refuses it, with the words of its first line.
+`json event` holds one event a line; with `refused`, none of them is one.
 """
 
 import re
@@ -14,13 +15,22 @@ import pytest
 import yaml
 
 from slamon.agreement_files import load
+from slamon.codec import Rejected, decode
 from tests.scenarios.stories import KEYS, Story, faults_are_pending, prove, read_stories
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-MARKS = {"story", "story pending", "agreement", "agreement pending", "agreement refused"}
+MARKS = {
+    "story",
+    "story pending",
+    "agreement",
+    "agreement pending",
+    "agreement refused",
+    "event",
+    "event refused",
+}
 
-BLOCK = re.compile(r"^```yaml ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(?:yaml|json) ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PARAGRAPH = re.compile(r'^<a id="([a-z]-\d+)"></a>\*\*§ ([A-Z]-\d+)\*\* ', re.MULTILINE)
 LINK = re.compile(r"\[([^]]*)\]\(([^)\s]+)\)")
 
@@ -178,16 +188,16 @@ def blocks(path: Path) -> Iterator[Block]:
 
 def stories() -> Iterator[Story]:
     for path in PAGES:
-        marked = [
+        files = [
             (block, yaml.load(block.text, yaml.BaseLoader))
             for block in blocks(path)
             if block.mark.startswith("story")
         ]
         shared: dict[str, Any] = {
-            "agreements": {key: one for _, file in marked for key, one in file.get("agreements", {}).items()},
-            "calendars": [one for _, file in marked for one in file.get("calendars", [])],
+            "agreements": {key: one for _, file in files for key, one in file.get("agreements", {}).items()},
+            "calendars": [one for _, file in files for one in file.get("calendars", [])],
         }
-        for block, file in marked:
+        for block, file in files:
             pending = block.mark.endswith("pending")
             yield from read_stories(f"{block.page}:{block.line}", scenarios(file), shared, pending=pending)
 
@@ -197,8 +207,8 @@ def scenarios(file: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*file.get("scenarios", []), *([alone] if alone.keys() & KEYS else [])]
 
 
-def agreements() -> list[Block]:
-    return [block for path in PAGES for block in blocks(path) if block.mark.startswith("agreement")]
+def marked(word: str) -> list[Block]:
+    return [block for path in PAGES for block in blocks(path) if block.mark.startswith(word)]
 
 
 @pytest.mark.parametrize("story", list(stories()), ids=str)
@@ -206,7 +216,7 @@ def test_the_story_of_the_book_comes_out_as_it_says(story: Story, tmp_path: Path
     prove(story, tmp_path)
 
 
-@pytest.mark.parametrize("block", agreements(), ids=lambda block: f"{block.page}:{block.line}")
+@pytest.mark.parametrize("block", marked("agreement"), ids=lambda block: f"{block.page}:{block.line}")
 def test_the_agreement_of_the_book_is_read_as_it_says(block: Block, tmp_path: Path) -> None:
     file = tmp_path / "agreement.yaml"
     file.write_text(block.text, encoding="utf-8")
@@ -219,6 +229,12 @@ def test_the_agreement_of_the_book_is_read_as_it_says(block: Block, tmp_path: Pa
         assert faults, f"this is not refused: {words}"
     else:
         assert [str(fault) for fault in faults] == []
+
+
+@pytest.mark.parametrize("block", marked("event"), ids=lambda block: f"{block.page}:{block.line}")
+def test_the_events_of_the_book_are_events_or_refused_as_it_says(block: Block) -> None:
+    read = [decode(line.encode(), now=None) for line in block.text.splitlines()]
+    assert [isinstance(one, Rejected) for one in read] == [block.mark == "event refused"] * len(read)
 
 
 def test_every_marked_block_is_one_that_is_run() -> None:
