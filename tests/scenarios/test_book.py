@@ -231,6 +231,14 @@ def test_the_agreement_of_the_book_is_read_as_it_says(block: Block, tmp_path: Pa
         assert [str(fault) for fault in faults] == []
 
 
+def test_every_key_of_the_reference_stands_in_an_example() -> None:
+    rows = re.findall(r"^\| (`[^|]+) \|", (DOCS / "agreements.md").read_text(encoding="utf-8"), re.MULTILINE)
+    keys = {key.split(".")[-1].split("[")[0] for row in rows for key in re.findall(r"`([^`]+)`", row)}
+    examples = "\n".join(block.text for block in marked("agreement"))
+    assert {key for key in keys if not re.search(rf"\b{key}:", examples)} == set()
+    assert keys >= {"customer", "warnAt", "percentPerPoint"}, "the rows of the tables are not found"
+
+
 @pytest.mark.parametrize("block", marked("event"), ids=lambda block: f"{block.page}:{block.line}")
 def test_the_events_of_the_book_are_events_or_refused_as_it_says(block: Block) -> None:
     read = [decode(line.encode(), now=None) for line in block.text.splitlines()]
