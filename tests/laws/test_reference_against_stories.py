@@ -22,7 +22,7 @@ from slamon.domain.events import HOUR, SECOND, Event, TicketEvent
 from slamon.domain.intervals import FOREVER
 from tests.laws import reference
 from tests.laws.worlds import HOURS
-from tests.scenarios.test_timelines import Story, Verdicts, differing, events, instant, stories
+from tests.scenarios.stories import Story, Verdicts, differing, events, instant, stories
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 FILES = sorted(SCENARIOS.glob("timelines*/*.yaml"))
