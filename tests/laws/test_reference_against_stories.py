@@ -17,15 +17,15 @@ import yaml
 from slamon import records
 from slamon.agreement_files import load
 from slamon.codec import format_instant
-from slamon.domain.agreement import Agreement, Measure, OnPriorityChange, OnReopen, TicketObjective
+from slamon.domain.agreement import Agreement, TicketObjective
 from slamon.domain.events import HOUR, SECOND, Event, TicketEvent
 from slamon.domain.intervals import FOREVER
 from tests.laws import reference
 from tests.laws.worlds import HOURS
-from tests.scenarios.test_timelines import Story, Verdicts, differing, events, instant, stories
+from tests.scenarios.stories import Story, Verdicts, differing, events, instant, stories
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
-FILES = sorted(SCENARIOS.glob("timelines*/*.yaml"))
+FILES = sorted(SCENARIOS.glob("timelines/*.yaml"))
 
 
 def can_be_told(story: Story) -> bool:
@@ -39,37 +39,12 @@ def can_be_told(story: Story) -> bool:
     )
 
 
-def agreed(story: Story, folder: Path) -> list[Agreement]:
-    """What the loader does not take yet is left out for it and put in afterwards."""
-    written: dict[str, Mapping[str, str]] = {}
-    documents = list(yaml.load_all(story.documents, yaml.BaseLoader))
-    for document in documents:
-        for objective in document["spec"].get("objectives", ()):
-            terms = objective["ticketClock"]
-            written[objective["name"]] = dict(terms)
-            terms.pop("onPriorityChange", None)
-            terms.pop("onReopen", None)
-            if terms["measure"] in ("nextReply", "update"):  # alike in all that may be written beside
-                terms["measure"] = "firstResponse"
+def agreed(story: Story, folder: Path) -> Sequence[Agreement]:
     file = folder / "agreement.yaml"
-    file.write_text(yaml.safe_dump_all(documents), encoding="utf-8")
+    file.write_text(story.documents, encoding="utf-8")
     loaded = load([file])
     assert not loaded.faults, "\n".join(str(fault) for fault in loaded.faults)
-    return [
-        replace(one, objectives=tuple(as_written(objective, written) for objective in one.objectives))
-        for one in loaded.agreements
-    ]
-
-
-def as_written(objective: object, written: Mapping[str, Mapping[str, str]]) -> TicketObjective:
-    assert isinstance(objective, TicketObjective)
-    terms = written[objective.name]
-    return replace(
-        objective,
-        measure=Measure(terms["measure"]),
-        on_priority_change=OnPriorityChange(terms.get("onPriorityChange", "carry")),
-        on_reopen=OnReopen(terms.get("onReopen", "continue")),
-    )
+    return loaded.agreements
 
 
 def grid(agreements: Sequence[Agreement], heard: Sequence[Event], until: int) -> int:
