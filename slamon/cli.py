@@ -10,6 +10,7 @@ import difflib
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -50,6 +51,21 @@ class InstantType(click.ParamType[int]):
             )
 
 
+class DayType(click.ParamType[date]):
+    """A date as in agreements."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        from slamon.agreement_files.notations import day
+        from slamon.agreement_files.sections import RefusedError
+
+        try:
+            return value if isinstance(value, date) else day(value)
+        except RefusedError as refused:
+            self.fail(f"{refused}; {refused.help}", param, ctx)
+
+
 PATHS = click.Path(exists=True, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 config_option = click.option(
@@ -81,16 +97,72 @@ def run(config: Path) -> None:
     _await(lambda: daemon.run(settings, agreements))
 
 
-@main.command(short_help="Say what is wrong with agreements.")
-@click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True)
-def check(paths: tuple[Path, ...]) -> None:
-    """Read agreements and calendars from files and folders, and say what is wrong with them.
+@main.command(short_help="Say what is wrong with agreements, and what they should also say.")
+@click.argument("paths", type=click.Path(path_type=Path), nargs=-1)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="For people, for programs, or as the workflow commands of GitHub.",
+)
+@click.option("--strict", is_flag=True, help="Advice is a failure, too.")
+@click.option(
+    "--show-silenced", is_flag=True, help="Show the advice that agreements silence, with their reasons."
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="OLD",
+    help="File or folder with an earlier state: say what the change means. May be repeated.",
+)
+@click.option(
+    "--on", type=DayType(), metavar="DATE", help="With --against: the day of the change; default: today."
+)
+@click.option("--rules", "list_rules", is_flag=True, help="List the rules of advice instead.")
+def check(
+    paths: tuple[Path, ...],
+    *,
+    form: str,
+    strict: bool,
+    show_silenced: bool,
+    against: tuple[Path, ...],
+    on: date | None,
+    list_rules: bool,
+) -> None:
+    """Read agreements and calendars from files and folders; say what is wrong, and what they should also say.
 
-    Ends with 0 if they can be judged by, with 1 if not.
+    With --against, say what a change of them means before it is merged: which terms differ, and what is judged anew.
+
+    Ends with 0 if they can be judged by, with 1 if not, and with 2 if a path does not exist.
     """
+    from slamon import clock
+    from slamon.check import Format, rules
     from slamon.check import check as check_files
+    from slamon.domain.periods import local_date
 
-    sys.exit(check_files(paths, sys.stdout))
+    if list_rules:
+        rules(sys.stdout, Format(form))
+        return
+    if not paths:
+        raise click.UsageError("Missing argument 'PATHS...'.")
+    if on is not None and not against:
+        raise click.UsageError("--on is the day of a change, and goes with --against.")
+    try:
+        code = check_files(
+            paths,
+            sys.stdout,
+            form=Format(form),
+            strict=strict,
+            show_silenced=show_silenced,
+            against=against,
+            on=lambda zone: on or local_date(zone, clock.now()),
+        )
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}", USAGE)
+    sys.exit(code)
 
 
 @main.command(short_help="Judge recorded events without Kafka.")
@@ -155,6 +227,15 @@ def replay(agreements: tuple[Path, ...], events: Path, out: Path, *, sort: bool,
             fail(f"{error.filename}: {error.strerror}")
     for line in told(summary):
         click.echo(line)
+
+
+@main.command(name="schema", short_help="Print a JSON Schema.")
+@click.argument("of", type=click.Choice(["agreement", "event", "settings"]))
+def schema_command(of: str) -> None:
+    """Print the JSON Schema (draft 2020-12) of agreement files, of events, or of the settings, for editors."""
+    from slamon import schema
+
+    click.echo(schema.printed(of), nl=False)
 
 
 @main.group(name="topics")
