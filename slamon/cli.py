@@ -18,8 +18,7 @@ import click
 from slamon import __version__
 
 if TYPE_CHECKING:
-    from slamon.agreement_files import Finding, Loaded
-    from slamon.domain.agreement import Agreement
+    from slamon.agreement_files import AgreementsInUse, Finding, Loaded
     from slamon.settings import Settings
 
 T = TypeVar("T")
@@ -77,8 +76,8 @@ def run(config: Path) -> None:
 
     settings = _settings(config)
     logs.set_up(settings.log)
-    agreements = _agreements_of(settings)
-    _await(lambda: daemon.run(settings, agreements))
+    in_use = _agreements_of(settings)
+    _await(lambda: daemon.run(settings, in_use))
 
 
 @main.command(short_help="Say what is wrong with agreements.")
@@ -303,12 +302,12 @@ def _tell(findings: "Iterable[Finding]") -> None:
         console.print()
 
 
-def _agreements_of(settings: "Settings") -> "tuple[Agreement, ...]":
-    from slamon import daemon
+def _agreements_of(settings: "Settings") -> "AgreementsInUse":
+    from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 
     try:
-        return daemon.agreements_of(settings)
-    except daemon.AgreementsRefused as refused:
+        return AgreementsInUse(settings.agreements)
+    except AgreementsRefused as refused:
         _tell_faults(refused.faults)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}; see `agreements` in the settings", USAGE)
