@@ -153,7 +153,11 @@ class Daemon:
         log.error("agreements_refused", error=str(error))
 
     def _take_into_use(self) -> None:
-        """Only where the agreements of a partition have changed, its task goes on by another monitor."""
+        """Only where the agreements of a partition have changed, its task goes on by another monitor.
+
+        What was known stays known. But events that came before any agreement spoke of them were counted as unmatched and
+        not kept: a customer whose agreement comes late begins with what comes from then on.
+        """
         self._metrics.config_taken(clock.wall())
         changed: list[int] = []
         if self._by_partition is not None:

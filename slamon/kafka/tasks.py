@@ -329,13 +329,14 @@ class Task:
         while not self._leaving:
             if self._outdated:
                 await self._copy()
-            self._waits_until = self._next_commit()
-            rest = self._waits_until - clock.monotonic()
-            if rest > 0:
-                self._wake.clear()
-                await clients.within(self._wake, rest)
             else:
-                await self._commit_pending()
+                self._waits_until = self._next_commit()
+                rest = self._waits_until - clock.monotonic()
+                if rest > 0:
+                    self._wake.clear()
+                    await clients.within(self._wake, rest)
+                else:
+                    await self._commit_pending()
             if self._lost is not None:
                 raise self._lost
         if self._pending.anything:

@@ -3,16 +3,16 @@
 import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from slamon import clock
 from slamon.codec import parse_instant
 from slamon.demo.processes import Alertmanager, Kafka
-from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
+from slamon.domain.events import DAY, HOUR, SECOND
 from tests.end_to_end.place import Daemon, Place, assert_numbered, placed, ticket, until, whole_second
 
 EVER = 3600.0  # s; no test lasts so long, so nothing is seen but by being told
@@ -211,28 +211,36 @@ async def test_agreements_that_change_again_and_again_in_a_stream_lose_and_doubl
     """Every ticket is overdue by each of the terms, so whenever they change, each is announced just once."""
     daemon = await running(place, EVER)
     now = whole_second()
-    count = 300
-    for number in range(count):
-        await place.send(opened(f"T-{number}", now - DAY + number * MINUTE // 10))
-        if number % 50 == 25:
-            place.agree(terms(f"{number}m"))
-            daemon.process.send_signal(signal.SIGHUP)
+    # So many others that the task breathes while it copies them.
+    await place.send(*(opened(f"young-{number}", now) for number in range(2_000)))
+    begun: list[str] = []
+
+    async def renewed(times: int) -> bool:
+        """Sends some more, as the stream would."""
+        daemon.assert_goes_on()
+        more = [f"T-{number}" for number in range(len(begun), len(begun) + 5)]
+        await place.send(*(opened(name, now - DAY) for name in more))
+        begun.extend(more)
+        return len(daemon.said("task_renewed")) >= times
+
+    for times in range(1, 7):
+        place.agree(terms(f"{100 + times}m"))
+        daemon.process.send_signal(signal.SIGHUP)
+        await until(partial(renewed, times), "the task goes on by the new agreements")
 
     async def all_announced() -> bool:
-        daemon.assert_goes_on()
-        return len(await place.alerts()) >= count
+        return len(await place.alerts()) >= len(begun)
 
     await until(all_announced, "every ticket was announced")
-    await place.send(
-        *(ticket(f"T-{number}", clock.now(), customer="acme", status="resolved") for number in range(count))
-    )
+    ended = whole_second()
+    await place.send(*(ticket(name, ended, customer="acme", status="resolved") for name in begun))
     await place.fires()
     daemon.stop()
     alerts = await place.alerts()
     assert_numbered(alerts)
-    fired = [alert.short for alert in alerts if alert.transition == "fired"]
-    assert sorted(fired) == sorted(f"SlaTicketBreached T-{number}" for number in range(count))
-    assert len(daemon.said("task_renewed")) > 1
+    for transition in ("fired", "resolved"):
+        told = [alert.short for alert in alerts if alert.transition == transition]
+        assert sorted(told) == sorted(f"SlaTicketBreached {name}" for name in begun)
     positions = await place.positions()
     ends = await place.input_ends(place.names.tickets)
     assert {partition: one.inputs[place.names.tickets] for partition, one in positions.items()} == ends
