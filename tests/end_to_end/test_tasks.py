@@ -334,29 +334,29 @@ async def test_tasks_that_get_another_monitor_again_and_again_count_and_announce
         for owner in owners:
             owner.signal(signal.SIGHUP)
 
+    async def goes_on_until(condition: Callable[[], bool], what: str, *owners: Owner) -> None:
+        async def renewed_once_more() -> bool:
+            renew(*owners)
+            await world.publish(200)
+            return condition()
+
+        await until(renewed_once_more, what)
+
     await world.publish(2_000)
     first = world.start()
     await until_said("the first has all tasks", lambda: sorted(first.restored()) == [0, 1, 2, 3])
-    for _ in range(4):
-        await world.publish(1_000)
-        renew(first)
+    await goes_on_until(lambda: len(first.said("task_renewed")) > 8, "it was renewed often", first)
     second = world.start()
-    while len(second.restored()) < 2:
-        renew(first)
-        await world.publish(100)
-    for _ in range(4):
-        await world.publish(1_000)
-        renew(first, second)
+    await goes_on_until(lambda: len(second.restored()) > 1, "the second has two", first)
+    await goes_on_until(
+        lambda: len(second.said("task_renewed")) > 4, "both were renewed often", first, second
+    )
     second.kill()
-    while first.owns() != [0, 1, 2, 3]:
-        renew(first)
-        await world.publish(100)
+    await goes_on_until(lambda: first.owns() == [0, 1, 2, 3], "the first has all tasks again", first)
     await world.publish(1_000)
     await world.expect_all()
     renew(first)
     first.stop()
-    assert len(first.said("task_renewed")) > 8
-    assert second.said("task_renewed")
     await world.expect_all()
 
 
