@@ -19,8 +19,7 @@ import click
 from slamon import __version__
 
 if TYPE_CHECKING:
-    from slamon.agreement_files import Finding, Loaded
-    from slamon.domain.agreement import Agreement
+    from slamon.agreement_files import AgreementsInUse, Finding, Loaded
     from slamon.settings import Settings
 
 T = TypeVar("T")
@@ -93,8 +92,8 @@ def run(config: Path) -> None:
 
     settings = _settings(config)
     logs.set_up(settings.log)
-    agreements = _agreements_of(settings)
-    _await(lambda: daemon.run(settings, agreements))
+    in_use = _agreements_of(settings)
+    _await(lambda: daemon.run(settings, in_use))
 
 
 @main.command(short_help="Say what is wrong with agreements, and what they should also say.")
@@ -163,6 +162,57 @@ def check(
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}", USAGE)
     sys.exit(code)
+
+
+@main.group(name="import")
+def import_group() -> None:
+    """Begin an agreement from what is already written elsewhere."""
+
+
+class Notation(click.ParamType[str]):
+    """Text that an agreement file would take."""
+
+    def __init__(self, name: str) -> None:
+        """`name`: of a reader in slamon.agreement_files.notations."""
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from slamon.agreement_files import notations
+        from slamon.agreement_files.sections import RefusedError
+
+        try:
+            getattr(notations, self.name)(value)
+        except RefusedError as error:
+            self.fail("; ".join(filter(None, (str(error), error.help))), param, ctx)
+        return str(value)
+
+
+@import_group.command(short_help="Turn SLOs of OpenSLO v1 into the skeleton of an agreement.")
+@click.option("--customer", type=Notation("word"), help="The customer's id, as events name it.")
+@click.option("--name", type=Notation("name"), help="The agreement's name.")
+@click.option(
+    "--from", "first_day", type=Notation("day"), help="The first day on which it holds, as 2026-01-31."
+)
+@click.argument("files", type=FILE, nargs=-1, required=True)
+def openslo(customer: str | None, name: str | None, first_day: str | None, files: tuple[Path, ...]) -> None:
+    """Turn the SLOs of OpenSLO v1 files into the skeleton of an agreement, on standard output.
+
+    What could not be carried over stands in it as a comment, and on standard error.
+    """
+    from slamon.agreement_files.findings import Report
+    from slamon.openslo import read_files, skeleton_of
+
+    report = Report()
+    found = read_files(files, report)
+    if report.faults:
+        _tell(report.faults)
+        fail("nothing was written: mend the faults first")
+    skeleton = skeleton_of(found, customer=customer, name=name, first_day=first_day)
+    skeleton.tell(report)
+    _tell(report.advice)
+    if not skeleton.objectives:
+        fail("no SLO in these files can be an objective of an agreement")
+    click.echo(skeleton.text, nl=False)
 
 
 @main.command(short_help="Judge recorded events without Kafka.")
@@ -318,23 +368,27 @@ def _load(paths: tuple[Path, ...]) -> "Loaded":
 
 
 def _tell_faults(faults: "Iterable[Finding]") -> NoReturn:
+    _tell(faults)
+    fail("the agreements have faults; `slamon check` shows them as well", FAILED)
+
+
+def _tell(findings: "Iterable[Finding]") -> None:
     from rich.console import Console
 
     from slamon.agreement_files import rendered
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    for fault in faults:
-        console.print(rendered(fault))
+    for finding in findings:
+        console.print(rendered(finding))
         console.print()
-    fail("the agreements have faults; `slamon check` shows them as well", FAILED)
 
 
-def _agreements_of(settings: "Settings") -> "tuple[Agreement, ...]":
-    from slamon import daemon
+def _agreements_of(settings: "Settings") -> "AgreementsInUse":
+    from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 
     try:
-        return daemon.agreements_of(settings)
-    except daemon.AgreementsRefused as refused:
+        return AgreementsInUse(settings.agreements)
+    except AgreementsRefused as refused:
         _tell_faults(refused.faults)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}; see `agreements` in the settings", USAGE)

@@ -1,5 +1,6 @@
 """From files and directories to agreements, with every fault of the run."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -103,6 +104,19 @@ def load(paths: Sequence[Path]) -> Loaded:
         left_out=tuple(left_out),
         calendars=names,
     )
+
+
+def fingerprint(paths: Sequence[Path]) -> bytes:
+    """Of what `load` would read, by content alone: how files come to be where they are, and when, makes no difference."""
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            for found in _files([path], Report()):
+                digest.update(f"{found.path}\0".encode(errors="surrogateescape"))
+                digest.update(hashlib.sha256(found.path.read_bytes()).digest())
+        except OSError as error:
+            digest.update(f"{path}\0{error.strerror}\0".encode(errors="surrogateescape"))
+    return digest.digest()
 
 
 def _files(paths: Sequence[Path], report: Report) -> Iterator[_Found]:
