@@ -60,8 +60,8 @@ class AvailabilityWatch:
         self._seen = (-1, False)
         self._measured: tuple[object, Measured] | None = None  # the last one, with what it was made from
 
-    def statement(self, span: Span, now: int) -> Statement:
-        """The verdict on a period, by what is known at `now`."""
+    def verdict(self, span: Span, now: int) -> Statement:
+        """The verdict on a period, without what it costs, by what is known at `now`."""
         self._timeline.read(now)
         measured = availability.measure(
             self.agreement, self.objective, self._timeline, self._facts.declared(now), span, now

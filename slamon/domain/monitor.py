@@ -321,8 +321,11 @@ class Monitor:
                     watches[identity] = subject
                     self._meet_period_end(subject, now)
             dirty = self._dirty
+        moved: dict[int, Watch] = {}
         for watch in watches.values():
-            self._judge_watch(watch, when, key)
+            self._judge_watch(watch, when, key, moved)
+        for watch in moved.values():  # all that follow a revision: what they say moves nobody else
+            self._judge_watch(watch, when, key, {})
 
     def _meet_period_end(self, watch: Watch, now: int) -> None:
         """When a period of tickets has ended, those pending then are counted as pending of it."""
@@ -344,14 +347,22 @@ class Monitor:
         self._settle_ticket_alerts(ticket, when)
         self._arm(ticket, ticket.wake_at(when.now))
 
-    def _judge_watch(self, watch: Watch, when: Instant, key: int) -> None:
+    def _judge_watch(self, watch: Watch, when: Instant, key: int, moved: dict[int, Watch]) -> None:
+        """`moved` gets the watches whose credits may change by what this one says anew."""
+        customer = self.customers[watch.agreement.customer]
         watch.notice(when.now)
         wake_at = self._settle_watch_alerts(watch, when)
         due_before = watch.settlement.due_at()
-        for statement in watch.settlement.issue(key // 2, lambda span: watch.statement(span, when.now)):
+        for statement in watch.settlement.issue(
+            key // 2, lambda period: customer.statement(watch, period, when.now)
+        ):
             subject = f"{statement.agreement}/{statement.objective}/{statement.start}/{statement.end}"
             fact = FactKey(FactKind.STATEMENT, statement.customer, subject)
             self._decisions += [FactsChanged(fact, Facts(statement=statement)), StatementIssued(statement)]
+            if statement.revision > 1:
+                for other in customer.moved_by(watch):
+                    other.settlement.unsettle(statement.end - 1)
+                    moved[id(other)] = other
         if watch.settlement.due_at() != due_before:  # the next period's turn
             wake_at = self._settle_watch_alerts(watch, when)
         self._arm(watch, wake_at)
@@ -451,7 +462,7 @@ class Monitor:
 
     def statements(self) -> Iterator[Statement]:
         """The newest revision of every statement given, in the order customer, agreement, objective, period."""
-        found = [statement for watch in self.watches() for statement in watch.settlement.settled.values()]
+        found = [statement for watch in self.watches() for statement in watch.settlement.statements()]
         yield from sorted(found, key=lambda s: (s.customer, s.agreement, s.objective, s.start, s.end))
 
     def watches(self) -> Iterator[Watch]:

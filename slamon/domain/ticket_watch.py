@@ -39,8 +39,8 @@ class TicketWatch:
     def notice(self, now: int) -> None:
         """Time alone changes nothing about the past of tickets that they do not tell themselves."""
 
-    def statement(self, span: Span, now: int) -> Statement:
-        """The verdict on a period."""
+    def verdict(self, span: Span, now: int) -> Statement:
+        """The verdict on a period, without what it costs."""
         del now  # what was decided in it is counted as it stands
         counts = self._tally.counts(span)
         return Statement(

@@ -214,7 +214,10 @@ def verdicts(story: Story, agreements: Sequence[Agreement]) -> Verdicts:
     return Verdicts(
         read(records.clock_record(clock) for clock in monitor.clocks()),
         read(records.standing_record(standing) for standing in monitor.standings()),
-        read(map(records.statement_record, sorted(statements, key=records.statement_key))),
+        read(
+            records.statement_record(statement, history=True)
+            for statement in sorted(statements, key=records.statement_key)
+        ),
         read(records.alert_record(alert, None) for alert in alerts),
     )
 
