@@ -292,6 +292,8 @@ class AvailabilityWatch:
         self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int
     ) -> Ending:
         """Why an alert of this objective that fires should not."""
+        if not self._is_period_of(memory.scope, firing.at):
+            return Ending(Reason.AMENDED, now)
         if now >= self.agreement.end:
             return Ending(Reason.PERIOD_ENDED, self.agreement.end)
         period = period_to_date(self.agreement, self.objective, now)
@@ -302,6 +304,14 @@ class AvailabilityWatch:
             return self._outage_ending(firing, wanted, now)
         was_true = firing.at < self.agreement.start or self._was_true(name, firing, firing.at + 1)
         return Ending(Reason.RECOVERED if was_true else Reason.AMENDED, now)
+
+    def _is_period_of(self, scope: str, at: int) -> bool:
+        """Whether by the terms of now an alert true from just after `at` on can have spoken of the period in its scope."""
+        start, end = self.agreement.start, self.agreement.end
+        around = (t for t in (at, at + 1) if start <= t < end)
+        return scope in {
+            self._period_scope(period_to_date(self.agreement, self.objective, t)) for t in around
+        }
 
     def _was_true(self, name: str, firing: AlertTransition, then: int) -> bool:
         """Whether by what is known now the alert had to fire `then`, no later than now."""
@@ -320,7 +330,9 @@ class AvailabilityWatch:
     def _outage_ending(self, firing: AlertTransition, wanted: Sequence[Wanted], now: int) -> Ending:
         breach = next((one for one in wanted if one.name is AlertName.BREACHED and one.over is None), None)
         if breach is not None:
-            return Ending(Reason.BREACHED, breach.at)
+            return (
+                Ending(Reason.BREACHED, breach.at) if breach.at >= firing.at else Ending(Reason.AMENDED, now)
+            )
         newer = next((one for one in wanted if one.name is AlertName.OUTAGE_BUDGET), None)
         if newer is not None:
             return (

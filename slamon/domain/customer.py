@@ -64,6 +64,14 @@ class Customer:
         yield from self.ticket_watches
         yield from self.availability_watches
 
+    def watch_in_effect(self, agreement: str, objective: str, now: int) -> Watch | None:
+        """The watch of the version that is in effect at `now`."""
+        for watch in self.watches():
+            named = watch.agreement.name == agreement and watch.objective.name == objective
+            if named and watch.agreement.start <= now < watch.agreement.end:
+                return watch
+        return None
+
     # What watches read ----------------------------------------------------------------------------------------------
 
     def tally(self, agreement: str, objective: str) -> Tally:

@@ -21,6 +21,7 @@ from typing import assert_never
 
 from slamon.domain.agreement import Agreement
 from slamon.domain.alerts import AlertBook, Ending, Instant, Wanted
+from slamon.domain.alerts import Subject as AlertSubject
 from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.customer import Customer, Watch
 from slamon.domain.decisions import (
@@ -33,6 +34,7 @@ from slamon.domain.decisions import (
     FactKind,
     Facts,
     FactsChanged,
+    Reason,
     Standing,
     StandingChanged,
     Statement,
@@ -96,6 +98,7 @@ class Monitor:
         self._said: dict[
             int, tuple[int, Standing]
         ] = {}  # the last standing written, by identity of the watch
+        self._orphans: list[AlertSubject] = []  # no agreement speaks of them any more, their alerts must end
         self._swept_at: int | None = None
         for customer in self.customers.values():
             for watch in customer.watches():
@@ -124,18 +127,34 @@ class Monitor:
                 watch.settlement.restore(facts.statement)
 
     def start(self, now: int) -> None:
-        """Everything is restored: derive all verdicts as of `now`; what fires or is settled is not said again."""
+        """Everything is restored: derive all verdicts as of `now`; what fires or is settled is not said again.
+
+        If an agreement was corrected since, the next `advance` says what became of it: settled statements get a revision,
+        alerts that are not true by the terms of now are resolved.
+        """
         for customer in self.customers.values():
             for ticket in customer.tickets.values():
                 self._soil(ticket)
             for watch in customer.watches():
                 watch.settlement.restored()
         for subject in self._alerts.subjects():
-            kind, customer_id, *rest = subject
-            if kind == "ticket" and customer_id in self.customers:
-                self._soil(self.customers[customer_id].ticket(rest[0]))
+            self._find_owner(subject, now)
         self._changed.clear()
         self.now = now
+
+    def _find_owner(self, subject: AlertSubject, now: int) -> None:
+        """Somebody has to end the alerts of a subject, also when its ticket, objective, version or customer is gone."""
+        customer = self.customers.get(subject[1])
+        if customer is None:
+            self._orphans.append(subject)
+        elif subject[0] == "ticket":
+            self._soil(customer.ticket(subject[2]))
+        elif subject not in customer.watch_of:
+            heir = customer.watch_in_effect(agreement=subject[2], objective=subject[3], now=now)
+            if heir is None:
+                self._orphans.append(subject)
+            else:
+                self._alerts.hand_over(subject, heir.subject)
 
     def apply(self, event: Event) -> Taken:
         """Take a fact. What follows from it is decided by the next `advance`."""
@@ -310,6 +329,9 @@ class Monitor:
     def _judge(self, now: int, key: int, on_time: int) -> None:
         """Judge everything that changed, as of `now`; statements due by `key` are given."""
         when = Instant(now, on_time, self._steps)
+        for orphan in self._orphans:
+            self._settle_alerts(orphan[1], orphan, [], lambda *_: Ending(Reason.AMENDED, now), when)
+        self._orphans.clear()
         watches: dict[int, Watch] = {}
         dirty = self._dirty
         while dirty:

@@ -225,7 +225,7 @@ def ending_of(
     if record.objective != labels["objective"]:
         return Ending(Reason.TAKEN_OVER, clock.took_over_at) if clock.took_over_at > firing.at else amended
     if record.breached_at is not None:
-        return Ending(Reason.BREACHED, record.breached_at)
+        return Ending(Reason.BREACHED, record.breached_at) if record.breached_at >= firing.at else amended
     threshold = next(
         (step_threshold(step, objective.target) for step in objective.warn_at if step.text == labels["step"]),
         None,
