@@ -247,7 +247,7 @@ class AvailabilityWatch:
             step.at,
             Reason.STEP_REACHED,
             lambda: announcements.outage_budget(
-                self.agreement, self.objective, spent, left, outage.since, now
+                self.agreement, self.objective, spent, step, left, outage.since, now
             ),
         )
 

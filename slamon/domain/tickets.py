@@ -6,6 +6,7 @@ the ticket, and the same fold begins anew. Nothing outside this file knows which
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from slamon.domain import announcements
 from slamon.domain.agreement import AlertName, Severity, Share, Step, TicketObjective
@@ -199,7 +200,7 @@ def wanted_alert(identity: Identity, clock: Clock, view: View, now: int) -> Want
             step.text,
             max(reached, view.resumed_at) if resumed else reached,
             Reason.RESUMED if resumed else Reason.STEP_REACHED,
-            lambda: announcements.ticket_at_risk(version, objective, record, now),
+            partial(announcements.ticket_at_risk, version, objective, record, threshold, now),
             record.ticket,
         )
     return None

@@ -326,7 +326,7 @@ def normal_alert(text: str, day: str, zone: ZoneInfo) -> tuple[str, str]:
 
 
 def shown_alert(alert: Mapping[str, Any], like: str, zone: ZoneInfo) -> str:
-    """Why it resolved and whether it was late is always said, the rest if the expectation says it."""
+    """Why it resolved, whether it was late and who else is told is always said, the rest if the expectation says it."""
     labels = alert["labels"]
     said = [
         alert["transition"],
@@ -338,6 +338,9 @@ def shown_alert(alert: Mapping[str, Any], like: str, zone: ZoneInfo) -> str:
     first = " ".join([told(parse_instant(alert["at"]), zone), *filter(None, said)])
     always = {alert["reason"]} if alert["transition"] == "resolved" else set()
     always |= {"late"} if alert["late"] else set()
+    told_too = alert["annotations"].get("escalate_to")
+    if told_too is not None and alert["transition"] == "fired":
+        always.add(f"escalated to {told_too.replace(', ', ' and ')}")
     known = f"detected {told(parse_instant(alert['detected_at']), zone)}"
     possible = {alert["reason"], labels["severity"], f"episode {alert['episode']}", known} | always
     wanted = like.split(", ")[1:]
