@@ -31,7 +31,7 @@ class Replay:
         on_alert: Callable[[AlertTransition], None] = lambda _: None,
         on_statement: Callable[[Statement], None] = lambda _: None,
     ) -> None:
-        self.monitor = Monitor(agreements, steps=True, standings=False)
+        self.monitor = Monitor(agreements, steps=True, durable=False)
         self.counts: Counter[str] = Counter()
         self._until = until
         self._on_alert = on_alert
@@ -43,8 +43,9 @@ class Replay:
             self.counts["after_until"] += 1
             return
         monitor = self.monitor
-        now = event.time if monitor.now is None else max(monitor.now, event.time)
-        if now != monitor.now:
+        now = monitor.now
+        if now is None or event.time > now:
+            now = event.time
             monitor.advance(now)
         self.counts[monitor.apply(event).value] += 1
         monitor.advance(now)

@@ -40,36 +40,29 @@ PARTIES = (
     "internal",
 )  # the words slamon knows; authors may have their own
 
-_MEASURES = {one.value: one for one in (Measure.FIRST_RESPONSE, Measure.RESOLUTION)}
-_LATER_MEASURES = {
-    one.value: "remove this objective until then" for one in (Measure.NEXT_REPLY, Measure.UPDATE)
-}
-_LATER_PRIORITY_CHANGES = {OnPriorityChange.RESET.value: "remove the line or write `carry`"}
-_LATER_REOPENS = {
-    one.value: "remove the line or write `continue`" for one in (OnReopen.IGNORE, OnReopen.NEW_CYCLE)
-}
+_MEASURES = {one.value: one for one in Measure}
+_PRIORITY_CHANGES = {one.value: one for one in OnPriorityChange}
+_REOPENS = {one.value: one for one in OnReopen}
 _TICKET_ALERTS = (AlertName.TICKET_AT_RISK, AlertName.TICKET_BREACHED, AlertName.BREACHED)
 
 
 def read_ticket_objective(called: str, section: Section, frame: Frame) -> TicketObjective | None:
     clock = section.child("ticketClock", TICKET_CLOCK)
     service = section.optional("service", word, None, "billing-api")
-    measure = clock.required("measure", one_of(_MEASURES, "measure", _LATER_MEASURES), "firstResponse")
-    when = _ticket_filter(clock.child("when", "{priority: [P1]}"), service, section, frame)
+    measure = clock.required("measure", one_of(_MEASURES, "measure"), "firstResponse")
+    when = ticket_filter(clock.child("when", "{priority: [P1]}"), service, section, frame)
     calendar = calendar_of(clock, frame)
     target = clock.required("target", above_zero(duration_by(calendar)), "15m")
     pause_on = _pauses(clock.child("pauseWhile", "{waitingOn: [customer]}"), frame.report)
     stop_on = clock.optional(
         "stopOn", one_of({one.value: one for one in StopOn}, "end of a resolution"), StopOn.RESOLVED
     )
-    carry = {OnPriorityChange.CARRY.value: OnPriorityChange.CARRY}
     on_change = clock.optional(
-        "onPriorityChange", one_of(carry, "way to change", _LATER_PRIORITY_CHANGES), OnPriorityChange.CARRY
+        "onPriorityChange", one_of(_PRIORITY_CHANGES, "way to change"), OnPriorityChange.CARRY
     )
-    go_on = {OnReopen.CONTINUE.value: OnReopen.CONTINUE}
-    on_reopen = clock.optional("onReopen", one_of(go_on, "way to reopen", _LATER_REOPENS), OnReopen.CONTINUE)
-    if measure is Measure.FIRST_RESPONSE:
-        _refuse_ends(clock, frame.report)
+    on_reopen = clock.optional("onReopen", one_of(_REOPENS, "way to reopen"), OnReopen.CONTINUE)
+    if measure is not None and measure is not Measure.RESOLUTION:
+        _refuse_ends(clock, measure, frame.report)
     warn_at = clock.each("warnAt", _warn_step(calendar), example="[50%, 75%, 90%, -10m]") or ()
     _advise_on_clock(clock, calendar, target, warn_at, frame)
     attainment = _attainment(section.child("attainment", "{target: 95%}"), frame)
@@ -99,18 +92,26 @@ def read_ticket_objective(called: str, section: Section, frame: Frame) -> Ticket
     )
 
 
-def _refuse_ends(clock: Section, report: Report) -> None:
-    """The first response is given once, by a reply or the end of the ticket; what it is by default may be said."""
+def _refuse_ends(clock: Section, measure: Measure, report: Report) -> None:
+    """A reply is given once, by a reply or the end of the ticket; what it is by default may be said."""
     for key, default in (("stopOn", StopOn.RESOLVED.value), ("onReopen", OnReopen.CONTINUE.value)):
         for written in clock.written(key):
             message = f"{quoted(key)} is for `measure: resolution`, it means nothing here"
             if written.text == default:
                 report.advise(written.at, "without-effect", message, "remove the line")
             else:
-                report.fault(written.at, message, "remove the line: the first response is given once")
+                report.fault(written.at, message, f"remove the line: {_ENDS[measure]}")
 
 
-def _ticket_filter(when: Section, service: str | None, section: Section, frame: Frame) -> TicketFilter:
+_ENDS = {
+    Measure.FIRST_RESPONSE: "the first response is given once",
+    Measure.NEXT_REPLY: "each question of the customer begins a cycle of its own",
+    Measure.UPDATE: "each reply begins a cycle of its own, and so does reopening",
+}
+
+
+def ticket_filter(when: Section, service: str | None, section: Section, frame: Frame) -> TicketFilter:
+    """`service`: what the objective in `section` says to be for; None if it does not restrict its tickets."""
     empty = "this would match no ticket"
     priority = when.each("priority", word, example="[P1]", empty=empty)
     services = when.each("service", word, example="[billing-api]", empty=empty)

@@ -6,26 +6,10 @@ ones of a closed period are those begun before its end and decided no earlier, u
 
 from bisect import bisect_left, insort
 from collections import Counter
-from typing import NamedTuple
 
 from slamon.domain.agreement import Attainment, BelowMinimum
 from slamon.domain.decisions import ClockOutcome, Outcome, TicketCounts
 from slamon.domain.intervals import Span
-from slamon.domain.ticket_clock import Mark, View
-
-
-class Contribution(NamedTuple):
-    """What one clock adds to the tallies of its agreement."""
-
-    objective: str
-    outcome: ClockOutcome
-    decided_at: int | None
-    marks: tuple[Mark, ...]
-
-
-def contribution(view: View) -> Contribution:
-    record = view.record
-    return Contribution(record.objective, record.outcome, record.decided_at, view.marks)
 
 
 class Tally:

@@ -5,9 +5,15 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
-from slamon.domain.agreement import Agreement, AvailabilityObjective, Objective, TicketObjective
+from slamon.domain.agreement import (
+    Agreement,
+    AvailabilityObjective,
+    Objective,
+    TicketFilter,
+    TicketObjective,
+)
 from slamon.domain.alerts import Subject
-from slamon.domain.attainment import Contribution, Tally, contribution
+from slamon.domain.attainment import Tally
 from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.decisions import Statement
 from slamon.domain.events import ExclusionEvent, order_key
@@ -17,9 +23,10 @@ from slamon.domain.service_credits import claim_until, credit_of, credited_objec
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.terms import Terms, judged_period
 from slamon.domain.terms_digest import terms_digest
-from slamon.domain.ticket_clock import Clock
+from slamon.domain.ticket_clock import Clock, Verdict
+from slamon.domain.ticket_downtime import TicketDowntime
 from slamon.domain.ticket_watch import TicketWatch
-from slamon.domain.tickets import Ticket
+from slamon.domain.tickets import Look, Ticket
 from slamon.domain.watching import subject_of
 
 Watch = TicketWatch | AvailabilityWatch
@@ -34,10 +41,12 @@ class Customer:
         self.terms = [
             Terms(versions) for _, versions in groupby(ordered, key=lambda agreement: agreement.name)
         ]
+        self._boundaries = sorted({at for terms in self.terms for at in terms.boundaries})
         self.tickets: dict[str, Ticket] = {}
         self.pending: dict[str, Ticket] = {}  # those with a clock that is not decided
         self.exclusions: dict[str, list[ExclusionEvent]] = {}
         self._timelines: dict[str, ServiceTimeline] = {}
+        self._downtimes: dict[TicketFilter, TicketDowntime] = {}
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._declared: tuple[Declared, ...] | None = ()
         self._next_exclusion: int | None = None
@@ -59,6 +68,7 @@ class Customer:
                     self.availability_watches.append(AvailabilityWatch(agreement, objective, self))
         self.watch_of: dict[Subject, Watch] = {watch.subject: watch for watch in self.watches()}
         self._digests = {(one.name, one.start): terms_digest(one) for one in ordered}
+        self.hears_tickets = bool(self.ticket_watches or self._downtimes)
 
     def watches(self) -> Iterator[Watch]:
         yield from self.ticket_watches
@@ -80,12 +90,15 @@ class Customer:
     def pending_clocks(self, agreement: str, objective: str, now: int) -> Iterator[Clock]:
         """The clocks that are undecided at `now` and governed by this objective, or another version's of its name."""
         for ticket in self.pending.values():
-            for clock in ticket.clocks.values():
+            for clock in ticket.live():
                 if clock.governed_by(agreement, objective) and clock.is_pending(now):
                     yield clock
 
     def timeline(self, service: str) -> ServiceTimeline:
         return self._timelines.setdefault(service, ServiceTimeline())
+
+    def ticket_downtime(self, wanted: TicketFilter) -> TicketDowntime:
+        return self._downtimes.setdefault(wanted, TicketDowntime(wanted))
 
     def declared(self, now: int) -> tuple[Declared, ...]:
         """The exclusions that are declared as of `now`."""
@@ -135,7 +148,7 @@ class Customer:
     def ticket(self, ticket: str) -> Ticket:
         found = self.tickets.get(ticket)
         if found is None:
-            found = self.tickets[ticket] = Ticket(self.id, ticket, self.terms)
+            found = self.tickets[ticket] = Ticket(self.id, ticket, self.terms, self._boundaries)
         return found
 
     def add_exclusion(self, event: ExclusionEvent) -> None:
@@ -144,36 +157,46 @@ class Customer:
         events.sort(key=order_key)
         self._declared = None
 
-    def tell_tally(self, ticket: Ticket, now: int) -> dict[tuple[str, str], int]:
+    def tell_tally(self, ticket: Ticket, looked: Iterable[Look]) -> dict[tuple[str, str], int]:
         """Count the ticket's clocks as they are now. Returns the objectives of which something changed, with since when."""
         changed: dict[tuple[str, str], int] = {}
-        before = ticket.contributions
-        after = {identity: contribution(view) for identity, _, view in ticket.views(now)}
-        if before != after:
-            for sign, found in ((-1, before), (1, after)):
-                for (agreement, measure, cycle), one in found.items():
-                    if before.get((agreement, measure, cycle)) != after.get((agreement, measure, cycle)):
-                        self._count(agreement, one, sign, changed)
-            ticket.contributions = after
-            if ticket.pending():
+        counted = ticket.verdicts
+        for identity in ticket.gone():
+            self._count(identity[0], counted.pop(identity), -1, changed)
+        for identity, _, verdict in looked:
+            known = counted.get(identity)
+            if known == verdict:
+                continue
+            if known is not None:
+                self._count(identity[0], known, -1, changed)
+            self._count(identity[0], verdict, 1, changed)
+            counted[identity] = verdict
+        if changed:
+            if ticket.is_pending():
                 self.pending[ticket.id] = ticket
             else:
                 self.pending.pop(ticket.id, None)
         return changed
 
-    def _count(
-        self, agreement: str, one: Contribution, sign: int, changed: dict[tuple[str, str], int]
-    ) -> None:
-        tally = self.tally(agreement, one.objective)
+    def tell_downtime(self, ticket: Ticket, now: int) -> Iterator[tuple[AvailabilityWatch, int]]:
+        """Take the ticket's time as downtime as it is now. Returns the watches it changes, with since when."""
+        for downtime in self._downtimes.values():
+            since = downtime.tell(ticket.id, ticket.history, now)
+            if since is not None:
+                concerned = (watch for watch in self.availability_watches if watch.tickets is downtime)
+                yield from ((watch, since) for watch in concerned)
+
+    def _count(self, agreement: str, one: Verdict, sign: int, changed: dict[tuple[str, str], int]) -> None:
+        tally = self.tally(agreement, one.objective.name)
         (tally.decide if sign > 0 else tally.undecide)(one.outcome, one.decided_at)
-        instants = [(one.objective, one.decided_at)] if one.decided_at is not None else []
+        instants = [(one.objective.name, one.decided_at)] if one.decided_at is not None else []
         for mark in one.marks:
             self.tally(agreement, mark.objective).pending_at[mark.end] += sign
             instants.append((mark.objective, mark.end - 1))
         for objective, instant in instants:
             known = changed.get((agreement, objective), instant)
             changed[agreement, objective] = min(known, instant)
-        changed.setdefault((agreement, one.objective), _NOTHING_SETTLED)
+        changed.setdefault((agreement, one.objective.name), _NOTHING_SETTLED)
 
 
 def _under_common_cap(watch: Watch) -> list[Objective]:

@@ -51,7 +51,7 @@ from slamon.domain.events import (
     order_key,
 )
 from slamon.domain.ticket_watch import TicketWatch
-from slamon.domain.tickets import Ticket, ending_of, wanted_alert
+from slamon.domain.tickets import Look, Ticket, ending_of, wanted_alert
 
 STANDING_EVERY = MINUTE  # a standing is written at once when what matters changes, else so often
 
@@ -73,11 +73,12 @@ class Monitor:
     """The state of one task. Owned by one task and changed in place; not thread-safe."""
 
     def __init__(
-        self, agreements: Sequence[Agreement], *, steps: bool, on_time: int = 0, standings: bool = True
+        self, agreements: Sequence[Agreement], *, steps: bool, on_time: int = 0, durable: bool = True
     ) -> None:
         """`steps`: visit every key (replay). `on_time`: what is known within so many microseconds is not late.
 
-        `standings`: decide `StandingChanged` as the clock moves; without it they are only there to be asked for.
+        `durable`: decide `FactsChanged` and `StandingChanged` as the clock moves; without it facts cannot be taken up by
+        another monitor, and standings are only there to be asked for.
         """
         by_customer: dict[str, list[Agreement]] = {}
         for agreement in agreements:
@@ -86,7 +87,7 @@ class Monitor:
         self.now: int | None = None
         self._steps = steps
         self._on_time = on_time
-        self._standings = standings
+        self._durable = durable
         self._services: dict[tuple[str | None, str], dict[str, AvailabilityEvent]] = {}  # by id
         self._service_days: dict[tuple[str | None, str, int], list[AvailabilityEvent]] = {}
         self._alerts = AlertBook()
@@ -172,7 +173,7 @@ class Monitor:
 
     def _take_ticket(self, event: TicketEvent) -> Taken:
         customer = self.customers.get(event.customer)
-        if customer is None or not customer.ticket_watches:
+        if customer is None or not customer.hears_tickets:
             return Taken.UNMATCHED
         ticket = customer.ticket(event.ticket)
         known = ticket.history.find(event)
@@ -180,7 +181,8 @@ class Monitor:
             return _repeated(known, event)
         ticket.add(event)
         self._soil(ticket)
-        self._changed[FactKey(FactKind.TICKET, customer.id, event.ticket)] = None
+        if self._durable:
+            self._changed[FactKey(FactKind.TICKET, customer.id, event.ticket)] = None
         return Taken.ACCEPTED if ticket.history.events[-1] is event else Taken.LATE
 
     def _take_availability(self, event: AvailabilityEvent) -> Taken:
@@ -199,16 +201,14 @@ class Monitor:
         if known is not None:
             return _repeated(known, event)
         events[event.id] = event
-        day = event.time // DAY
-        insort(self._service_days.setdefault((*subject, day), []), event, key=order_key)
-        self._changed[FactKey(FactKind.SERVICE_DAY, event.customer, event.service, day)] = None
+        if self._durable:
+            day = event.time // DAY
+            insort(self._service_days.setdefault((*subject, day), []), event, key=order_key)
+            self._changed[FactKey(FactKind.SERVICE_DAY, event.customer, event.service, day)] = None
         late = False
         for customer in concerned:
             timeline = customer.timeline(event.service)
-            if timeline.repeats(
-                event
-            ):  # the watches see it when the heartbeat before it would have been missed
-                timeline.add(event)
+            if timeline.repeat(event):  # the watches see it when the heartbeat before would have been missed
                 continue
             since = timeline.unsettled_since(event.time)
             timeline.add(event)
@@ -228,7 +228,8 @@ class Monitor:
         if known is not None:
             return _repeated(known, event)
         customer.add_exclusion(event)
-        self._changed[FactKey(FactKind.EXCLUSION, customer.id, event.exclusion)] = None
+        if self._durable:
+            self._changed[FactKey(FactKind.EXCLUSION, customer.id, event.exclusion)] = None
         since = min(
             (one.start for one in customer.exclusions[event.exclusion] if one.start is not None),
             default=event.time,
@@ -259,12 +260,14 @@ class Monitor:
             self._pass_timers(2 * now - 1)
             self.now = now
             self._collect_timers(2 * now, of=Ticket)  # facts of this instant hold; what is due at it waits
-            self._judge(now, 2 * now - 1, now)
+            if self._dirty or self._orphans:
+                self._judge(now, 2 * now - 1, now)
         else:
             self._collect_timers(2 * now)
             self.now = now
-            self._judge(now, 2 * now, now - self._on_time)
-        if self._standings:
+            if self._dirty or self._orphans:
+                self._judge(now, 2 * now, now - self._on_time)
+        if self._durable:
             self._say_standings(now)
 
     def finish(self) -> None:
@@ -281,7 +284,7 @@ class Monitor:
         when = Instant(now + 1, now, self._steps)
         for subject in subjects:
             if isinstance(subject, Ticket):
-                self._settle_ticket_alerts(subject, when)
+                self._settle_ticket_alerts(subject, subject.look(when.now), when)
             else:
                 self._settle_watch_alerts(subject, when)
                 if isinstance(subject, AvailabilityWatch):
@@ -295,14 +298,19 @@ class Monitor:
 
     def _pass_timers(self, until: int) -> None:
         """Visit every key up to `until`, each with all that is due at it."""
-        while self.wake_at() is not None and self._timers[0][0] <= until:
-            key = self._timers[0][0]
+        timers = self._timers
+        while timers and timers[0][0] <= until:
+            if self.wake_at() is None or timers[0][0] > until:
+                return
+            key = timers[0][0]
             self._collect_timers(key)
             self.now = (key + 1) // 2
             self._judge(self.now, key, key // 2)
 
     def _collect_timers(self, until: int, of: type[Ticket] | None = None) -> None:
         """What is due by `until` has changed; `of`: only such subjects, the others wait on."""
+        if not self._timers or self._timers[0][0] > until:
+            return
         waiting = []
         while self.wake_at() is not None and self._timers[0][0] <= until:
             timer = heapq.heappop(self._timers)
@@ -359,14 +367,20 @@ class Monitor:
     def _judge_ticket(self, ticket: Ticket, when: Instant, watches: dict[int, Watch]) -> None:
         customer = self.customers[ticket.customer]
         ticket.read(when.now)
-        changed = customer.tell_tally(ticket, when.now)
+        looked = ticket.look(when.now)
+        changed = customer.tell_tally(ticket, looked)
         if changed:
             for watch in customer.ticket_watches:
                 since = changed.get((watch.agreement.name, watch.objective.name))
-                if since is not None:
+                if since is not None and watch.settlement.concerns(since, when.now):
                     watch.settlement.unsettle(since)
                     watches[id(watch)] = watch
-        self._settle_ticket_alerts(ticket, when)
+                elif since is not None:
+                    self._say_standing(watch, when.now)
+        for down_watch, since in customer.tell_downtime(ticket, when.now):
+            down_watch.settlement.unsettle(since)
+            watches[id(down_watch)] = down_watch
+        self._settle_ticket_alerts(ticket, looked, when)
         self._arm(ticket, ticket.wake_at(when.now))
 
     def _judge_watch(self, watch: Watch, when: Instant, key: int, moved: dict[int, Watch]) -> None:
@@ -390,8 +404,8 @@ class Monitor:
         self._arm(watch, wake_at)
         self._say_standing(watch, when.now)
 
-    def _settle_ticket_alerts(self, ticket: Ticket, when: Instant) -> None:
-        judged = [wanted_alert(*one, when.now) for one in ticket.views(when.now)]
+    def _settle_ticket_alerts(self, ticket: Ticket, looked: Sequence[Look], when: Instant) -> None:
+        judged = [wanted_alert(one, when.now) for one in looked]
         wanted = [one for one in judged if one is not None]
 
         def ending(memory: AlertMemory, firing: AlertTransition) -> Ending:
@@ -417,14 +431,17 @@ class Monitor:
         when: Instant,
     ) -> None:
         for id_, memory, transition in self._alerts.settle(customer, subject, wanted, ending, when):
-            fact = FactKey(FactKind.ALERT, customer, id_)
-            self._decisions += [FactsChanged(fact, Facts(alert=memory)), AlertChanged(transition)]
+            if self._durable:
+                self._decisions.append(
+                    FactsChanged(FactKey(FactKind.ALERT, customer, id_), Facts(alert=memory))
+                )
+            self._decisions.append(AlertChanged(transition))
 
     # Standings ------------------------------------------------------------------------------------------------------
 
     def _say_standing(self, watch: Watch, now: int) -> None:
         """Write the standing if what matters of it changed, or if a minute has passed since it was written."""
-        if not self._standings:
+        if not self._durable:
             return
         standing = watch.standing(now)
         if standing is None:
@@ -468,10 +485,10 @@ class Monitor:
         """Every clock as of now, in the order customer, agreement, objective, ticket, measure, cycle."""
         now = self._clock()
         found = [
-            view.record
+            record
             for customer in self.customers.values()
             for ticket in customer.tickets.values()
-            for _, _, view in ticket.views(now)
+            for record in ticket.records(now)
         ]
         found.sort(key=lambda r: (r.customer, r.agreement, r.objective, r.ticket, r.measure.value, r.cycle))
         yield from found

@@ -66,14 +66,22 @@ class ServiceTimeline:
         missed = self.changes[-1].time > tail.time  # heartbeats of the tail, as it seemed
         return t > tail.time + (MISSED_AFTER * (tail.interval or 0) if missed else 0)
 
-    def repeats(self, event: AvailabilityEvent) -> bool:
-        """Whether the event only says once more, in time, what the newest one said: it changes no span and no verdict."""
+    def repeat(self, event: AvailabilityEvent) -> bool:
+        """Take an event that only says once more, in time, what the newest one said: it changes no span and no verdict.
+
+        False: it says more than that, and was not taken.
+        """
         if not self.events:
             return False
-        last = self.events[-1]
-        same = (last.status, last.interval) == (event.status, event.interval)
-        in_time = event.interval is None or event.time - last.time <= MISSED_AFTER * event.interval
-        return same and in_time and event.time > last.time
+        last, interval = self.events[-1], event.interval
+        if last.status is not event.status or last.interval != interval or event.time <= last.time:
+            return False
+        if interval is not None and event.time - last.time > MISSED_AFTER * interval:
+            return False
+        if not self._continues(event.time):
+            return False  # heartbeats seemed to be missed, and were not
+        self.events.append(event)
+        return True
 
     def next_unread(self) -> int | None:
         return self.events[self._read].time if self._read < len(self.events) else None

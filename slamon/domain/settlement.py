@@ -63,6 +63,11 @@ class Settlement:
         """Something changed about `since` or later."""
         self._unsettled_from = min(self._unsettled_from, since)
 
+    def concerns(self, since: int, now: int) -> bool:
+        """Whether a change about `since` touches a period that has ended by `now`: else nobody was told of it yet."""
+        ended = self._next is not None and self._next[1] <= now
+        return ended or (bool(self.settled) and since < next(reversed(self.settled))[1])
+
     def issue(self, until: int, state: Callable[[Span], Statement]) -> Iterator[Statement]:
         """The statements that differ from what was said, and the new ones due at or before `until`."""
         since, self._unsettled_from = self._unsettled_from, FOREVER

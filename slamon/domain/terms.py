@@ -14,6 +14,8 @@ from slamon.domain.agreement import (
     AvailabilityObjective,
     Measure,
     Objective,
+    Share,
+    Step,
     TicketFilter,
     TicketObjective,
 )
@@ -44,12 +46,29 @@ def matches(wanted: TicketFilter, fields: Fields) -> bool:
     return all(fields.attributes.get(name) in values for name, values in wanted.attributes)
 
 
+def step_threshold(step: Step, target: int) -> int:
+    """The elapsed time (microseconds) at which a warn step is reached; not positive: never announced."""
+    if isinstance(step, Share):
+        return -(
+            -step.of.numerator * target // step.of.denominator
+        )  # the first whole microsecond at or past the share
+    return target - step.left
+
+
+Steps = tuple[tuple[int, Step], ...]  # with the elapsed time at which each is reached, in its order
+
+
 class Version(NamedTuple):
     """One document and what is looked up in it often."""
 
     agreement: Agreement
     by_measure: dict[Measure, tuple[TicketObjective, ...]]
     covered: frozenset[str] | None  # services; None: all
+
+
+def _steps(objective: TicketObjective) -> Steps:
+    steps = ((step_threshold(step, objective.target), step) for step in objective.warn_at)
+    return tuple(sorted((found for found in steps if found[0] > 0), key=lambda found: found[0]))
 
 
 def _version(agreement: Agreement) -> Version:
@@ -77,9 +96,15 @@ class Terms:
         self.measures = [
             measure for measure in Measure if any(measure in v.by_measure for v in self.versions)
         ]
-        self._ends: dict[
-            int, list[int]
-        ] = {}  # id of an objective of these versions, to its judgement ends so far
+        # By the identity of an objective of these versions:
+        self._version_of = {id(held): v for v in self.versions for held in v.agreement.objectives}
+        self._steps = {
+            id(held): _steps(held)
+            for v in self.versions
+            for held in v.agreement.objectives
+            if isinstance(held, TicketObjective)
+        }
+        self._ends: dict[int, list[int]] = {}  # its judgement ends so far
 
     def version_at(self, t: int) -> Version | None:
         """The version in effect at `t`."""
@@ -90,7 +115,11 @@ class Terms:
 
     def version_of(self, objective: Objective) -> Version:
         """The version that holds this very objective."""
-        return next(v for v in self.versions if any(held is objective for held in v.agreement.objectives))
+        return self._version_of[id(objective)]
+
+    def steps(self, objective: TicketObjective) -> Steps:
+        """The warn steps of an objective of these versions that can be reached, the first to come first."""
+        return self._steps[id(objective)]
 
     def governing(self, measure: Measure, t: int, fields: Fields) -> TicketObjective | None:
         """The objective that governs a ticket with these fields at `t`."""
@@ -113,9 +142,8 @@ class Terms:
         ends = self._ends.get(id(objective))
         if ends is None:
             ends = self._ends[id(objective)] = []
-        version = None
         while not ends or ends[-1] <= until:
-            version = version or self.version_of(objective)
+            version = self.version_of(objective)
             previous = ends[-1] if ends else version.agreement.start
             if previous >= version.agreement.end:
                 break

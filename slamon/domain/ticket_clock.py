@@ -8,12 +8,14 @@ The rules, in the order in which they bite at a moment (an instant at which fiel
    only when the next opening begins.
 2. A stop at the moment is judged by the terms just before it; only a cycle that starts and stops at one instant is judged
    by the terms after its changes.
-3. Otherwise another objective may take over. It carries the elapsed time, and if that exceeds its target already, the
-   cycle is breached at this instant.
+3. Otherwise another objective may take over. By its own word it carries the elapsed time, and if that exceeds its target
+   already, the cycle is breached at this instant; or it resets, and counting starts anew. What only the passing to
+   another version of the agreement brings always carries.
 4. Once missed, a cycle is frozen to the objective of its breach and runs on by those terms until it stops.
 
 While nothing governs, the clock neither runs nor is judged. Cancelled suspends the cycle as void; an active ticket undoes
-that. A clock is a fold over moments and knows no present: what is true at `now` is asked of `view`, which changes nothing.
+that. A resolution that is undone continues the cycle, or begins a new one, or is ignored, as the objective says that
+governs then. A clock is a fold over moments and knows no present: what is true at `now` is asked of it, which changes nothing.
 """
 
 import enum
@@ -21,7 +23,13 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from slamon.domain.agreement import Measure, Share, Step, StopOn, TicketObjective
+from slamon.domain.agreement import (
+    Measure,
+    OnPriorityChange,
+    OnReopen,
+    StopOn,
+    TicketObjective,
+)
 from slamon.domain.decisions import ClockOutcome, ClockRecord, ClockState
 from slamon.domain.events import Reply, TicketStatus
 from slamon.domain.terms import ACTIVE, DONE, Fields, Terms
@@ -49,23 +57,13 @@ class Mark(NamedTuple):
     end: int
 
 
-class View(NamedTuple):
-    """A clock at an instant; `reached` answers when a given elapsed time was reached under the present terms."""
+class Verdict(NamedTuple):
+    """What a clock comes to at an instant. Missed was decided at the breach."""
 
-    record: ClockRecord
     objective: TicketObjective
+    outcome: ClockOutcome
+    decided_at: int | None
     marks: tuple[Mark, ...]
-    resumed_at: int  # since when the clock has run without a break, if it runs
-    governed: bool
-
-
-def step_threshold(step: Step, target: int) -> int:
-    """The elapsed time (microseconds) at which a warn step is reached; not positive: never announced."""
-    if isinstance(step, Share):
-        return -(
-            -step.of.numerator * target // step.of.denominator
-        )  # the first whole microsecond at or past the share
-    return target - step.left
 
 
 def stops(measure: Measure, status: TicketStatus, objective: TicketObjective | None) -> bool:
@@ -79,7 +77,7 @@ class Clock:
     """The fold. `moment` must be called at the start of the cycle and then in order of time."""
 
     __slots__ = (
-        "anchor", "breached_at", "cycle", "elapsed", "governing", "marks", "measure", "objective", "paused", "paused_before",
+        "anchor", "breached_at", "cycle", "elapsed", "fields", "followed", "governing", "marks", "measure", "objective", "paused", "paused_before",
         "pausing_since", "phase", "shadow", "shadow_marks", "start", "started_at", "stop_event", "stopped_at", "stretches",
         "terms", "ticket", "took_over_at", "took_over_elapsed", "void_stop", "was_active",
     )  # fmt: skip
@@ -92,6 +90,8 @@ class Clock:
         self.start = start
         self.anchor = start  # counted up to here
         self.phase = Phase.RUNNING
+        self.followed = False  # by a new cycle: this one is never continued
+        self.fields: Fields | None = None  # of the last moment at which it ran on
         self.governing: TicketObjective | None = None
         self.shadow: TicketObjective | None = (
             None  # what the fields of the last moment matched, running or not
@@ -113,8 +113,8 @@ class Clock:
         self.marks: list[Mark] = []
         self.shadow_marks: list[Mark] = []  # of time stopped; they count if the stop is undone
 
-    def moment(self, t: int, fields: Fields, replies: Sequence[Reply] = ()) -> None:
-        """At `t` the ticket took these fields, then these replies happened."""
+    def moment(self, t: int, fields: Fields, replies: Sequence[Reply] = ()) -> bool:
+        """At `t` the ticket took these fields, then these replies happened. True: a new cycle is to begin."""
         matched = self.terms.governing(self.measure, t, fields)
         starts = t == self.start and self.objective is None and self.phase is Phase.RUNNING
         before = matched if starts else self.shadow
@@ -122,10 +122,15 @@ class Clock:
         self.shadow = matched
         answered = self.measure is not Measure.RESOLUTION and Reply.AGENT in replies
         active = fields.status in ACTIVE
-        resumes = self._resumes(matched, active=active)
+        reopened = active and not self.was_active
+        self.was_active = active
+        on_reopen = self._on_reopen(matched) if reopened else OnReopen.IGNORE
+        if on_reopen is OnReopen.NEW_CYCLE:
+            self.followed = True
+            return True
+        resumes = on_reopen is OnReopen.CONTINUE
         if resumes:
             self._resume(t)
-        self.was_active = active
         if self.phase is Phase.RUNNING:
             frozen = self.breached_at is not None
             terms = self.objective if frozen else matched
@@ -137,15 +142,19 @@ class Clock:
                 self._stop(t, Phase.CANCELLED if cancelled else Phase.DONE)
             else:
                 self._set_pause(t, fields)
+                self.fields = fields
         if self.phase is Phase.CANCELLED and answered:
             self.phase = Phase.ENDED
+        return False
 
-    def _resumes(self, matched: TicketObjective | None, *, active: bool) -> bool:
-        if not active or self.was_active:
-            return False
+    def _on_reopen(self, matched: TicketObjective | None) -> OnReopen:
+        """What becomes of the cycle when the ticket is active again: only resolutions are undone, cancelling always is."""
         if self.phase is Phase.CANCELLED:
-            return True
-        return self.phase is Phase.DONE and self.measure is Measure.RESOLUTION and matched is not None
+            return OnReopen.CONTINUE
+        resolved = self.phase is Phase.DONE and self.measure is Measure.RESOLUTION
+        if not resolved or self.followed or matched is None:
+            return OnReopen.IGNORE
+        return matched.on_reopen
 
     def _resume(self, t: int) -> None:
         """The stop is undone at `t`: the time since does not count."""
@@ -198,14 +207,24 @@ class Clock:
         self.governing = objective
         if objective is None:
             return
-        if self.objective is None:
+        if self.objective is None or self._resets(t, self.objective, objective):
             self.started_at = t
+            self.elapsed = self.paused = self.paused_before = 0
         self.objective = objective
         self.took_over_at = t
         self.took_over_elapsed = self.elapsed
         self.stretches = []
         if self.elapsed > objective.target:
             self.breached_at = t
+
+    def _resets(self, t: int, before: TicketObjective, objective: TicketObjective) -> bool:
+        """Whether the objective that takes over starts counting anew."""
+        if objective.on_priority_change is OnPriorityChange.CARRY:
+            return False
+        if self.terms.version_of(before) is self.terms.version_of(objective):
+            return True
+        carried = None if self.fields is None else self.terms.governing(self.measure, t, self.fields)
+        return objective.name != before.name and objective is not carried
 
     def _stop(self, t: int, phase: Phase) -> None:
         self.phase = phase
@@ -276,32 +295,58 @@ class Clock:
             return self.breached_at
         return self.objective.calendar.overrun(self.anchor, self.objective.target - self.elapsed)
 
-    def view(self, now: int) -> View | None:
-        """The clock at `now`, not before its last moment; None if nothing ever governed it."""
+    def breached_by(self, now: int) -> int | None:
+        """When it was breached, before `now`: at that instant itself a stop would be in time."""
+        objective = self.objective
+        if self.breached_at is not None or objective is None or self.elapsed_at(now) <= objective.target:
+            return self.breached_at
+        return self.breach_at()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing that comes can change it any more, late facts aside."""
+        if self.phase is Phase.DONE:
+            return self.followed or self.measure is not Measure.RESOLUTION
+        return self.phase is Phase.ENDED
+
+    @property
+    def resumed_at(self) -> int:
+        """Since when the clock has run without a break, if it runs."""
+        unbroken = bool(self.stretches) and self.stretches[-1].end == self.anchor
+        return max(self.stretches[-1].start, self.took_over_at) if unbroken else self.anchor
+
+    def verdict(self, now: int) -> Verdict | None:
+        """At `now`, not before the last moment; None if nothing ever governed it."""
         objective = self.objective
         if objective is None:
             return None
-        breached_at = self.breach_at()
-        if breached_at is not None and breached_at >= now and breached_at != self.breached_at:
-            breached_at = None  # elapsed equals the target at most: a stop now would be in time
+        breached_at = self.breached_by(now)
+        marks = self.marks
+        if self.phase is Phase.RUNNING and self.breached_at is None and self.governing is not None:
+            until = now if breached_at is None else breached_at
+            ends = self.terms.ends_within(objective, self.anchor, until)
+            if ends:
+                marks = [*marks, *(Mark(objective.name, end) for end in ends)]
+        decided_at = self.stop_event if breached_at is None else breached_at
+        return Verdict(objective, self._outcome(breached_at), decided_at, tuple(marks))
+
+    def record(self, now: int) -> ClockRecord | None:
+        """The clock as people see it at `now`, not before its last moment; None if nothing ever governed it."""
+        objective = self.objective
+        if objective is None:
+            return None
+        breached_at = self.breached_by(now)
         # A clock that stopped out of a pause stopped when the pause began.
         stopped_out_of_pause = self.phase is not Phase.RUNNING and self.pausing_since is not None
         elapsed, paused = self.elapsed, self.paused_before if stopped_out_of_pause else self.paused
-        marks = self.marks
-        governed = self.governing is not None or breached_at is not None
-        if self.phase is Phase.RUNNING and governed:
+        if self.phase is Phase.RUNNING and (self.governing is not None or breached_at is not None):
             opening_hours = objective.calendar.elapsed(self.anchor, now)
             if self.pausing_since is None:
                 elapsed += opening_hours
             else:
                 paused += opening_hours
-            if self.breached_at is None:
-                marks = list(marks)
-                self._mark(
-                    marks, objective, self.anchor, now if breached_at is None else min(now, breached_at)
-                )
         outcome = self._outcome(breached_at)
-        record = ClockRecord(
+        return ClockRecord(
             customer=self.terms.customer,
             agreement=self.terms.name,
             objective=objective.name,
@@ -319,11 +364,6 @@ class Clock:
             breached_at=breached_at,
             decided_at=breached_at if breached_at is not None else self.stop_event,
         )
-        resumed_at = max(self.stretches[-1].start, self.took_over_at) if self._unbroken() else self.anchor
-        return View(record, objective, tuple(marks), resumed_at, governed)
-
-    def _unbroken(self) -> bool:
-        return bool(self.stretches) and self.stretches[-1].end == self.anchor
 
     def _outcome(self, breached_at: int | None) -> ClockOutcome:
         if breached_at is not None:

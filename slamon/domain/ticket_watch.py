@@ -19,8 +19,7 @@ from slamon.domain.decisions import (
 )
 from slamon.domain.intervals import Span
 from slamon.domain.settlement import Settlement
-from slamon.domain.terms import period_to_date
-from slamon.domain.ticket_clock import step_threshold
+from slamon.domain.terms import period_to_date, step_threshold
 from slamon.domain.watching import CustomerFacts, Judgement, scope_of, subject_of
 
 

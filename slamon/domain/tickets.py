@@ -5,50 +5,60 @@ the ticket, and the same fold begins anew. Nothing outside this file knows which
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from slamon.domain import announcements
-from slamon.domain.agreement import AlertName, Severity, Share, Step, TicketObjective
-from slamon.domain.alerts import Ending, Wanted, severity_of
-from slamon.domain.attainment import Contribution
-from slamon.domain.decisions import AlertMemory, AlertTransition, ClockOutcome, ClockState, Reason
+from slamon.domain.agreement import AlertName, Measure, Severity, Share, Step, TicketObjective
+from slamon.domain.alerts import Annotations, Ending, Wanted, severity_of
+from slamon.domain.conversation import Conversation
+from slamon.domain.decisions import AlertMemory, AlertTransition, ClockOutcome, ClockRecord, Reason
 from slamon.domain.events import TicketEvent
 from slamon.domain.intervals import FOREVER
 from slamon.domain.terms import Fields, Terms
-from slamon.domain.ticket_clock import Clock, Phase, View, step_threshold
-from slamon.domain.ticket_history import NEW, TicketHistory
+from slamon.domain.ticket_clock import Clock, Phase, Verdict
+from slamon.domain.ticket_history import NEW, Moment, TicketHistory
 
 Identity = tuple[str, str, int]  # agreement, measure, cycle
+
+FROM_THE_OPENING = (Measure.FIRST_RESPONSE, Measure.RESOLUTION)
+
+
+class Look(NamedTuple):
+    """A clock and what it comes to at the instant at which it was looked at."""
+
+    identity: Identity
+    clock: Clock
+    verdict: Verdict
 
 
 class Ticket:
     __slots__ = (
-        "_fields",
-        "_folded_until",
-        "armed",
-        "clocks",
-        "contributions",
-        "customer",
-        "history",
-        "id",
-        "subject",
-        "terms",
-    )
+        "_boundaries", "_conversation", "_fields", "_folded_until", "_gone", "_live", "_opened", "armed", "clocks",
+        "customer", "history", "id", "subject", "terms", "verdicts",
+    )  # fmt: skip
 
-    def __init__(self, customer: str, ticket: str, terms: Iterable[Terms]) -> None:
+    def __init__(self, customer: str, ticket: str, terms: Sequence[Terms], boundaries: Sequence[int]) -> None:
+        """`boundaries`: the instants at which a version of any of these terms begins or ends, in order."""
         self.customer = customer
         self.id = ticket
-        self.terms = tuple(terms)
+        self.terms = terms
         self.subject = ("ticket", customer, ticket)
         self.history = TicketHistory()
         self.armed: int | None = None
-        self.contributions: dict[Identity, Contribution] = {}
+        self.clocks: dict[Identity, Clock] = {}
+        self.verdicts: dict[Identity, Verdict] = {}  # as they were told last
+        self._boundaries = boundaries
         self.rewind()
 
     def rewind(self) -> None:
         self.history.rewind()
-        self.clocks: dict[Identity, Clock] = {}
+        self._gone = True  # whatever clocks there were may not come again
+        self.clocks = {}
+        self._live: dict[Identity, Clock] = {}
+        self._conversation = Conversation()
+        self._opened = False
         self._fields: Fields = NEW
         self._folded_until = -FOREVER
 
@@ -61,45 +71,86 @@ class Ticket:
         if self.history.is_stale(now):
             self.rewind()
         for moment in self.history.read(now):
-            if not self.clocks:
-                self._open(moment.time)
             self._change_terms(moment.time)
-            for clock in self.clocks.values():
-                clock.moment(moment.time, moment.fields, moment.replies)
-            self._fields, self._folded_until = moment.fields, moment.time
-        if self.clocks:
-            self._change_terms(now + 1)
+            self._fold(moment)
+        self._change_terms(now + 1)
 
-    def _open(self, at: int) -> None:
-        self._folded_until = at
-        for terms in self.terms:
-            for measure in terms.measures:
-                self.clocks[terms.name, measure.value, 1] = Clock(terms, self.id, measure, 1, at)
+    def _fold(self, moment: Moment) -> None:
+        t, fields, replies = moment
+        if not self._opened:
+            self._opened = True
+            for measure in FROM_THE_OPENING:
+                for terms in self.terms:
+                    self._begin(terms, measure, t)
+        for clock in list(self._live.values()):
+            if clock.moment(t, fields, replies):
+                self._begin(clock.terms, clock.measure, t).moment(t, fields)
+        for measure, later in self._conversation.moment(fields.status, replies):
+            for terms in self.terms:
+                if measure in terms.measures:
+                    self._begin(terms, measure, t).moment(t, fields, later)
+        self._fields, self._folded_until = fields, t
+
+    def _begin(self, terms: Terms, measure: Measure, at: int) -> Clock:
+        """The next cycle of a measure."""
+        cycle = 1
+        while (identity := (terms.name, measure.value, cycle)) in self.clocks:
+            cycle += 1
+        clock = self.clocks[identity] = self._live[identity] = Clock(terms, self.id, measure, cycle, at)
+        return clock
 
     def _change_terms(self, until: int) -> None:
         """Pass the instants before `until` at which a version of an agreement begins or ends."""
-        passed = sorted(
-            {at for terms in self.terms for at in _between(terms.boundaries, self._folded_until, until)}
-        )
-        for at in passed:
-            for clock in self.clocks.values():
+        if not self._opened:
+            return
+        boundaries = self._boundaries
+        first = bisect_right(boundaries, self._folded_until)
+        for at in boundaries[first : bisect_left(boundaries, until)]:
+            for clock in self._live.values():
                 if at in clock.terms.boundaries:
                     clock.moment(at, self._fields)
             self._folded_until = at
 
-    def views(self, now: int) -> Iterator[tuple[Identity, Clock, View]]:
-        for identity, clock in self.clocks.items():
-            view = clock.view(now)
-            if view is not None:
-                yield identity, clock, view
+    def look(self, now: int) -> list[Look]:
+        """The clocks of which something may have changed since the last look: those that go on, and those that ended."""
+        looked: list[Look] = []
+        ended: list[Identity] = []
+        for identity, clock in self._live.items():
+            verdict = clock.verdict(now)
+            if verdict is not None:
+                looked.append(Look(identity, clock, verdict))
+            if clock.is_final:
+                ended.append(identity)
+        for identity in ended:
+            del self._live[identity]
+        return looked
+
+    def gone(self) -> list[Identity]:
+        """The clocks that were told of and are no more: late facts may show that a cycle, or its promise, never was."""
+        if not self._gone:
+            return []
+        self._gone = False
+        governed = {identity for identity, clock in self.clocks.items() if clock.objective is not None}
+        return [identity for identity in self.verdicts if identity not in governed]
+
+    def live(self) -> Iterator[Clock]:
+        """The clocks that may still change without a late fact."""
+        yield from self._live.values()
+
+    def records(self, now: int) -> Iterator[ClockRecord]:
+        """Every clock that something ever governed."""
+        for clock in self.clocks.values():
+            record = clock.record(now)
+            if record is not None:
+                yield record
 
     @property
     def priority(self) -> str | None:
         """As of what has been read."""
         return self._fields.priority
 
-    def pending(self) -> bool:
-        return any(found.outcome is ClockOutcome.PENDING for found in self.contributions.values())
+    def is_pending(self) -> bool:
+        return any(found.outcome is ClockOutcome.PENDING for found in self.verdicts.values())
 
     def wake_at(self, now: int) -> int | None:
         """The next instant, in half microseconds (see `monitor`), at which something changes although no event comes."""
@@ -107,41 +158,40 @@ class Ticket:
         ahead = self.history.next_after(now)
         if ahead is not None:
             keys.append(2 * ahead)
-        if self.history.read_until is None:
+        if not self._opened:
             opens_at = self.history.opens_at(now)
             if opens_at is not None and opens_at > now:
                 keys.append(2 * opens_at)
-        for clock in self.clocks.values():
-            if clock.phase is Phase.RUNNING:
-                boundaries = clock.terms.boundaries
-                index = bisect_right(boundaries, now)
-                if index < len(boundaries):
-                    keys.append(2 * boundaries[index])
-            keys += [2 * at + 1 for at in _limits(clock, now)]
+        for clock in self._live.values():
+            if clock.phase is not Phase.RUNNING:
+                continue
+            boundaries = clock.terms.boundaries
+            index = bisect_right(boundaries, now)
+            if index < len(boundaries):
+                keys.append(2 * boundaries[index])
+            limit = _next_limit(clock, now)
+            if limit is not None:
+                keys.append(2 * limit + 1)
         return min(keys, default=None)
 
 
-def _between(boundaries: Sequence[int], after: int, before: int) -> Sequence[int]:
-    return boundaries[bisect_right(boundaries, after) : bisect_left(boundaries, before)]
-
-
-def _limits(clock: Clock, now: int) -> Iterator[int]:
-    """The instants not before `now` at which a running clock reaches a step or passes its target."""
+def _next_limit(clock: Clock, now: int) -> int | None:
+    """The first instant not before `now` at which a running clock reaches a step or passes its target."""
     objective = clock.objective
     if objective is None or not clock.runs() or clock.breached_at is not None:
-        return
-    breach_at = clock.breach_at()
-    if breach_at is None or breach_at < now:
-        return
-    yield breach_at
-    if clock.anchor >= now:
-        yield now  # whatever step holds since the clock resumed or was taken over is told once this instant has passed
-    for step in objective.warn_at:
-        ahead = step_threshold(step, objective.target) - clock.elapsed
-        if ahead > 0:
-            at = objective.calendar.add(clock.anchor, ahead)
+        return None
+    elapsed = clock.elapsed_at(now)
+    if elapsed > objective.target:
+        return None
+    steps = clock.terms.steps(objective)
+    if clock.anchor >= now and steps and steps[0][0] <= elapsed:
+        return now  # whatever step holds since the clock resumed or was taken over is told once this instant has passed
+    for threshold, _ in steps:
+        if threshold >= elapsed and threshold > clock.elapsed:
+            at = objective.calendar.add(clock.anchor, threshold - clock.elapsed)
             if at >= now:
-                yield at
+                return at
+    return clock.breach_at()
 
 
 def default_severity(step: Step) -> Severity:
@@ -151,59 +201,69 @@ def default_severity(step: Step) -> Severity:
     return Severity.WARNING if step.of * 100 >= 75 else Severity.INFO
 
 
-def _steps_down(objective: TicketObjective) -> list[tuple[int, Step]]:
-    """The steps with the elapsed time of each, the last one to come first."""
-    steps = [(step_threshold(step, objective.target), step) for step in objective.warn_at]
-    return sorted((found for found in steps if found[0] > 0), key=lambda found: found[0], reverse=True)
-
-
 def _scope(identity: Identity) -> str:
     _, measure, cycle = identity
     return f"{measure}/{cycle}"
 
 
-def wanted_alert(identity: Identity, clock: Clock, view: View, now: int) -> Wanted | None:
+def wanted_alert(look: Look, now: int) -> Wanted | None:
     """The one alert that is true of a clock at `now`: its breach, or the newest step that it has passed."""
-    record, objective = view.record, view.objective
-    version = clock.terms.version_of(objective).agreement
-    if record.breached_at is not None:
-        over = None
-        if record.state is ClockState.STOPPED:
-            reason = Reason.STOPPED if clock.phase is Phase.DONE else Reason.VOID
-            over = Ending(reason, clock.stop_event if clock.stop_event is not None else now)
-        return Wanted(
-            AlertName.TICKET_BREACHED,
-            severity_of(objective, AlertName.TICKET_BREACHED, Severity.CRITICAL),
-            objective.name,
-            record.agreement,
-            _scope(identity),
-            None,
-            record.breached_at,
-            Reason.LIMIT_EXCEEDED,
-            lambda: announcements.ticket_breached(version, objective, record, now),
-            record.ticket,
-            over,
-        )
-    if record.outcome is not ClockOutcome.PENDING or not clock.runs():
+    identity, clock, (objective, outcome, decided_at, _) = look
+    if outcome is ClockOutcome.MISSED and decided_at is not None:
+        return _breach(identity, clock, objective, decided_at, now)
+    if outcome is not ClockOutcome.PENDING or not clock.runs():
         return None
-    for threshold, step in _steps_down(objective):
-        reached = clock.reached(threshold, now)
-        if reached is None or max(reached, view.resumed_at) >= now:
+    elapsed = clock.elapsed_at(now)
+    for threshold, step in reversed(clock.terms.steps(objective)):
+        reached = clock.reached(threshold, now) if threshold <= elapsed else None
+        if reached is None or max(reached, clock.resumed_at) >= now:
             continue
-        resumed = reached < view.resumed_at != clock.took_over_at
+        resumed = reached < clock.resumed_at != clock.took_over_at
         return Wanted(
             AlertName.TICKET_AT_RISK,
             severity_of(objective, AlertName.TICKET_AT_RISK, default_severity(step)),
             objective.name,
-            record.agreement,
+            clock.terms.name,
             _scope(identity),
             step.text,
-            max(reached, view.resumed_at) if resumed else reached,
+            max(reached, clock.resumed_at) if resumed else reached,
             Reason.RESUMED if resumed else Reason.STEP_REACHED,
-            partial(announcements.ticket_at_risk, version, objective, record, threshold, now),
-            record.ticket,
+            partial(_describe_step, clock, objective, threshold, now),
+            clock.ticket,
         )
     return None
+
+
+def _describe_step(clock: Clock, objective: TicketObjective, threshold: int, now: int) -> Annotations:
+    version = clock.terms.version_of(objective).agreement
+    return announcements.ticket_at_risk(version, objective, _record(clock, now), threshold, now)
+
+
+def _breach(identity: Identity, clock: Clock, objective: TicketObjective, at: int, now: int) -> Wanted:
+    over = None
+    if clock.phase is not Phase.RUNNING:
+        reason = Reason.STOPPED if clock.phase is Phase.DONE else Reason.VOID
+        over = Ending(reason, clock.stop_event if clock.stop_event is not None else now)
+    version = clock.terms.version_of(objective).agreement
+    return Wanted(
+        AlertName.TICKET_BREACHED,
+        severity_of(objective, AlertName.TICKET_BREACHED, Severity.CRITICAL),
+        objective.name,
+        clock.terms.name,
+        _scope(identity),
+        None,
+        at,
+        Reason.LIMIT_EXCEEDED,
+        lambda: announcements.ticket_breached(version, objective, _record(clock, now), now),
+        clock.ticket,
+        over,
+    )
+
+
+def _record(clock: Clock, now: int) -> ClockRecord:
+    record = clock.record(now)
+    assert record is not None, "a clock that alerts has an objective"
+    return record
 
 
 def ending_of(
@@ -212,23 +272,17 @@ def ending_of(
     """Why an alert of this ticket that fires should not, and since when."""
     labels = firing.labels
     amended = Ending(Reason.AMENDED, now)
-    found = [
-        one
-        for one in ticket.views(now)
-        if one[0][0] == labels["agreement"] and _scope(one[0]) == memory.scope
-    ]
-    if not found:
+    measure, _, cycle = memory.scope.partition("/")
+    clock = ticket.clocks.get((labels["agreement"], measure, int(cycle)))
+    if clock is None or clock.objective is None or labels["alertname"] == AlertName.TICKET_BREACHED.value:
         return amended
-    _, clock, view = found[0]
-    record, objective = view.record, view.objective
-    if labels["alertname"] == AlertName.TICKET_BREACHED.value:
-        return amended
-    if record.objective != labels["objective"]:
+    objective, breached_at = clock.objective, clock.breached_by(now)
+    if objective.name != labels["objective"]:
         return Ending(Reason.TAKEN_OVER, clock.took_over_at) if clock.took_over_at > firing.at else amended
-    if record.breached_at is not None:
-        return Ending(Reason.BREACHED, record.breached_at) if record.breached_at >= firing.at else amended
+    if breached_at is not None:
+        return Ending(Reason.BREACHED, breached_at) if breached_at >= firing.at else amended
     threshold = next(
-        (step_threshold(step, objective.target) for step in objective.warn_at if step.text == labels["step"]),
+        (at for at, step in clock.terms.steps(objective) if step.text == labels["step"]),
         None,
     )
     if threshold is None and clock.took_over_at > firing.at:
@@ -236,11 +290,11 @@ def ending_of(
     if threshold is None or clock.reached(threshold, now) is None:
         return amended  # by what is known now it was never reached
     if clock.phase is not Phase.RUNNING:
-        reason = Reason.VOID if record.state is ClockState.VOID else Reason.STOPPED
+        reason = Reason.STOPPED if clock.phase is Phase.DONE else Reason.VOID
         return Ending(reason, clock.stop_event if clock.stop_event is not None else now)
     if clock.pausing_since is not None:
         return Ending(Reason.PAUSED, clock.pausing_since)
     if clock.governing is None:
         return Ending(Reason.TAKEN_OVER, clock.anchor)
-    newer = [one for one in wanted if one.agreement == record.agreement and one.scope == memory.scope]
+    newer = [one for one in wanted if one.agreement == labels["agreement"] and one.scope == memory.scope]
     return Ending(Reason.SUPERSEDED, newer[0].at) if newer else amended

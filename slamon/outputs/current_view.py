@@ -38,11 +38,10 @@ def _of_customer(customer: Customer, now: int, due: list[DueClock]) -> Iterator[
     """The objectives in effect; adds the clocks that are due some time to `due`."""
     open_clocks: dict[tuple[str, str], Counter[ClockState | ClockOutcome]] = {}
     for ticket in customer.tickets.values():
-        for ticket_clock in ticket.clocks.values():
-            view = ticket_clock.view(now) if ticket_clock.phase is Phase.RUNNING else None
-            if view is None:
+        for ticket_clock in ticket.live():
+            record = ticket_clock.record(now) if ticket_clock.phase is Phase.RUNNING else None
+            if record is None:
                 continue
-            record = view.record
             missed = record.outcome is ClockOutcome.MISSED
             counted = open_clocks.setdefault((record.agreement, record.objective), Counter())
             counted[ClockOutcome.MISSED if missed else record.state] += 1

@@ -20,8 +20,12 @@ from slamon.domain.agreement import (
     ExclusionsCountAs,
     ExclusionTerm,
     Measure,
+    OnPriorityChange,
+    OnReopen,
+    RequestsObjective,
     Schedule,
     StopOn,
+    TicketFilter,
     TicketObjective,
     UnknownCountsAs,
 )
@@ -42,6 +46,7 @@ from slamon.domain.events import (
     ExclusionEvent,
     ExclusionState,
     Reply,
+    RequestsEvent,
     ServiceStatus,
     TicketEvent,
     TicketStatus,
@@ -109,11 +114,18 @@ class Fields:
         self.attributes.update(event.attributes or {})
 
 
-Terms = tuple[Agreement, TicketObjective]
+@dataclass(frozen=True)
+class Terms:
+    """What holds at an instant: the version in force, and its objective for one measure that matches the ticket."""
+
+    version: Agreement | None
+    objective: TicketObjective | None
 
 
-def _matches(objective: TicketObjective, fields: Fields) -> bool:
-    when = objective.when
+NOTHING = Terms(None, None)
+
+
+def matches(when: TicketFilter, fields: Fields) -> bool:
     return (
         (when.priority is None or fields.priority in when.priority)
         and (when.service is None or fields.service in when.service)
@@ -121,22 +133,23 @@ def _matches(objective: TicketObjective, fields: Fields) -> bool:
     )
 
 
-def governing(versions: Sequence[Agreement], measure: Measure, fields: Fields, instant: int) -> Terms | None:
+def terms_at(versions: Sequence[Agreement], measure: Measure, fields: Fields, instant: int) -> Terms:
     """The first objective in file order that matches, of the version in force."""
     for version in versions:
         if not version.start <= instant < version.end:
             continue
         listed = None if version.services is None else {service.name for service in version.services}
         if listed is not None and fields.service is not None and fields.service not in listed:
-            return None
+            return Terms(version, None)
         for objective in version.objectives:
             if (
                 isinstance(objective, TicketObjective)
                 and objective.measure is measure
-                and _matches(objective, fields)
+                and matches(objective.when, fields)
             ):
-                return version, objective
-    return None
+                return Terms(version, objective)
+        return Terms(version, None)
+    return NOTHING
 
 
 @dataclass(frozen=True)
@@ -158,12 +171,11 @@ class Cycle:
 
     start: int
     tick: int
-    measure: Measure
     elapsed: int = 0
     paused: int = 0
-    terms: Terms | None = None  # those it runs by
-    first_governed: int | None = None
-    last: TicketObjective | None = None  # the last that governed
+    terms: Terms = NOTHING  # those it runs by, or ran by until it was over
+    started_at: int | None = None  # from where elapsed counts; None: no objective ever governed
+    last: TicketObjective | None = None  # the last that governed, also while it was over
     frozen: TicketObjective | None = None  # the objective of its breach
     breached_at: int | None = None
     due_at: int | None = None  # when elapsed first reached the target under the objective that governs now
@@ -178,29 +190,44 @@ class Cycle:
         paused = self.paused
         stopped_at = at
         if self.pause_began is not None:
-            stopped_at = (
-                self.pause_began
-                if self.first_governed is None
-                else max(self.pause_began, self.first_governed)
-            )
+            began = self.pause_began
+            stopped_at = began if self.started_at is None else max(began, self.started_at)
             paused -= self.pause_counted
         if self.breached_at is not None:
             outcome, objective = ClockOutcome.MISSED, self.frozen
         self.end = End(outcome, at, stopped_at, objective, self.elapsed, paused, self.due_at)
         self.pause_began, self.pause_counted = None, 0
 
-    def take_over(self, terms: Terms | None, at: int) -> None:
-        """Other terms govern from `at` on. What is used up already is due at once, what exceeds them is breached."""
-        self.terms = terms
-        if self.breached_at is not None:
+    def run_on(self) -> None:
+        self.end, self.cancelled = None, False
+
+    def run_by(self, terms: Terms, at: int) -> None:
+        """These terms hold from `at` on. What is used up already is due at once, what exceeds them is breached."""
+        before, self.terms = self.terms, terms
+        if before == terms or self.breached_at is not None:
             return
         self.due_at = None
-        if terms is not None and self.elapsed >= terms[1].target:
+        objective = terms.objective
+        if objective is None:
+            return
+        if self.started_at is None:
+            self.started_at = at
+        # One name is one objective through all versions, and passing from version to version carries.
+        changes = before.objective is None or before.objective.name != objective.name
+        resets = objective.on_priority_change is OnPriorityChange.RESET
+        if changes and resets and before.version is terms.version:
+            self.elapsed = self.paused = self.pause_counted = 0
+            self.started_at = at
+        if self.elapsed >= objective.target:
             self.due_at = at
-            if self.elapsed > terms[1].target:
-                self.breached_at, self.frozen = at, terms[1]
+            if self.elapsed > objective.target:
+                self.breached_at, self.frozen = at, objective
 
-    def pass_tick(self, objective: TicketObjective, fields: Fields, at: int) -> None:
+    def pass_tick(self, fields: Fields, at: int) -> None:
+        objective = self.frozen or self.terms.objective
+        if objective is None:
+            self.pause_began, self.pause_counted = None, 0
+            return
         if fields.status is TicketStatus.WAITING and fields.waiting_on in objective.pause_on:
             if self.pause_began is None:
                 self.pause_began, self.pause_counted = at, 0
@@ -243,106 +270,171 @@ def fields_at(events: Sequence[TicketEvent], instant: int) -> Fields:
     return fields
 
 
-def clock(
+@dataclass
+class Watch:
+    """One measure of one ticket in one agreement, instant by instant; `cycles` in the order in which they start."""
+
+    measure: Measure
+    tick: int
+    cycles: list[Cycle] = field(default_factory=list)
+    terms: Terms = NOTHING  # at the last instant looked at
+    fields: Fields = field(default_factory=Fields)
+    active: bool = False
+    was_done: bool = False  # at some instant since it was last active
+    was_cancelled: bool = (
+        False  # first of all, since it was last active: what is done after that was not resolved
+    )
+    responded: bool = False
+    unanswered: bool = False  # a reply of the customer
+
+    @property
+    def running(self) -> Cycle | None:
+        return self.cycles[-1] if self.cycles and self.cycles[-1].end is None else None
+
+    @property
+    def voided(self) -> Cycle | None:
+        """Cancelled, and to run on if the ticket becomes active again."""
+        last = self.cycles[-1] if self.cycles else None
+        return last if last is not None and last.cancelled and not last.for_good else None
+
+    def begin(self, terms: Terms, at: int) -> None:
+        cycle = Cycle(at, self.tick, last=terms.objective)
+        cycle.run_by(terms, at)
+        self.cycles.append(cycle)
+
+    def stop(self, before: Terms, at: int) -> None:
+        """By the terms just before; those after the changes of the instant hold for a cycle that starts in it."""
+        cycle = self.running
+        if cycle is None:
+            return
+        if cycle.start != at:
+            cycle.run_by(
+                before, at
+            )  # news only for one that resumed at this instant: it changed while it was over
+        cycle.last = cycle.terms.objective or cycle.last
+        outcome = ClockOutcome.VOID if cycle.terms.objective is None else ClockOutcome.MET
+        cycle.finish(outcome, at, cycle.last)
+
+    def meet(self, fields: Fields, terms: Terms, replies: Sequence[Reply], at: int, *, opens: bool) -> None:
+        """What an instant does before time goes on: first what the fields came to, then the replies one by one."""
+        before = terms if opens else self.terms
+        was_active, self.active = self.active, fields.status in _ACTIVE
+        self.fields, self.terms = fields, terms
+        if opens and self.measure in (Measure.FIRST_RESPONSE, Measure.RESOLUTION):
+            self.begin(terms, at)
+        if self.cycles:
+            self.cycles[-1].last = before.objective or self.cycles[-1].last
+        if fields.status is TicketStatus.CANCELLED:
+            self._is_cancelled(at)
+        elif fields.status in _DONE:
+            self._is_done(before, at)
+        elif not was_active and not opens:
+            self._is_active_again(at)
+        for reply in replies:
+            if reply is Reply.AGENT:
+                self._agent_replies(before, at)
+            else:
+                self._customer_replies(at)
+        if self.running is not None:
+            self.running.run_by(terms, at)
+        if self.cycles:
+            self.cycles[-1].last = terms.objective or self.cycles[-1].last
+
+    def _is_cancelled(self, at: int) -> None:
+        if not self.was_done:
+            self.was_cancelled = True
+        cycle = self.running
+        if cycle is not None:
+            cycle.finish(ClockOutcome.VOID, at, cycle.last)
+            cycle.cancelled = True
+        if self.cycles:
+            self.cycles[-1].ignored = False
+
+    def _is_done(self, before: Terms, at: int) -> None:
+        if self.measure is Measure.RESOLUTION:
+            last = self.cycles[-1]
+            objective = last.frozen or self.terms.objective
+            closes = objective is not None and objective.stop_on is StopOn.CLOSED
+            if self.fields.status is TicketStatus.CLOSED or not closes:
+                self.stop(before, at)
+                last.ignored = False
+        else:
+            self.stop(before, at)
+        if not self.was_cancelled:
+            self.responded = True
+            if not self.was_done:
+                self.unanswered = False
+        self.was_done = True
+
+    def _is_active_again(self, at: int) -> None:
+        was_done, self.was_done, self.was_cancelled = self.was_done, False, False
+        if self.voided is not None:
+            self.voided.run_on()
+        elif self.measure is Measure.RESOLUTION:
+            self._is_reopened(self.cycles[-1], at)
+        elif self.responded:
+            reopened = self.measure is Measure.UPDATE and was_done
+            asked = self.measure is Measure.NEXT_REPLY and self.unanswered
+            if reopened or asked:
+                self.begin(self.terms, at)
+
+    def _is_reopened(self, last: Cycle, at: int) -> None:
+        if last.end is None or last.ignored:
+            return
+        objective = self.terms.objective
+        match OnReopen.IGNORE if objective is None else objective.on_reopen:
+            case OnReopen.CONTINUE:
+                last.run_on()
+            case OnReopen.NEW_CYCLE:
+                self.begin(self.terms, at)
+            case OnReopen.IGNORE:
+                last.ignored = True
+
+    def _agent_replies(self, before: Terms, at: int) -> None:
+        self.responded, self.unanswered = True, False
+        if self.measure is Measure.RESOLUTION:
+            return
+        if self.voided is not None:
+            self.voided.for_good = True
+        self.stop(before, at)
+        if self.measure is Measure.UPDATE and self.active:
+            self.begin(self.terms, at)
+
+    def _customer_replies(self, at: int) -> None:
+        starts = self.responded and not self.unanswered and self.active
+        self.unanswered = True
+        if self.measure is Measure.NEXT_REPLY and starts:
+            self.begin(self.terms, at)
+
+
+def watched(
     versions: Sequence[Agreement],
     measure: Measure,
     heard: Iterable[Event],
     ticket: str,
     now: int,
     tick: int,
-    before: int | None = None,
-    *,
-    governed: bool = False,
-) -> ClockRecord | None:
-    """The first and only cycle of a measure as of `now`; None: there is none, or none was ever governed.
-
-    `before`: as it stood just before that instant, by all that is known at `now`.
-    `governed`: none either if no objective governs then.
-    """
-    events = [e for e in known_at(heard, now) if isinstance(e, TicketEvent) and e.ticket == ticket]
-    if not events:
+) -> Watch | None:
+    """All cycles of a measure as of `now`; None: the ticket has none."""
+    events = _of_ticket(known_at(heard, now), ticket)
+    start = opening(events) if events else None
+    if start is None or start > now:
         return None
-    start = opening(events)
-    if start is None or start > (now if before is None else before - 1):
-        return None
-    changes = (
-        {event.time for event in events} | {v.start for v in versions} | {v.end for v in versions} | {start}
-    )
-    cycle = Cycle(start, tick, measure)
-    terms: Terms | None = None
-    fields = Fields()
-    last = now if before is None else before - 1
-    for instant in range(start, last + 1, tick):
-        if instant in changes:
+    changes = {event.time for event in events} | {v.start for v in versions} | {v.end for v in versions}
+    watch = Watch(measure, tick)
+    for instant in range(start, now + 1, tick):
+        if instant in changes or instant == start:
             fields = fields_at(events, instant)
-            was = terms
-            terms = governing(versions, measure, fields, instant)
+            terms = terms_at(versions, measure, fields, instant)
             replies = [e.reply for e in events if e.time == instant and e.reply is not None]
-            _meet(cycle, fields, terms if instant == start else was, terms, replies, instant)
-        if instant < (now if before is None else before) and cycle.end is None:
-            objective = cycle.frozen or (terms and terms[1])
-            if objective is None:
-                cycle.pause_began, cycle.pause_counted = None, 0
-            else:
-                cycle.pass_tick(objective, fields, instant)
-    if governed and terms is None:
-        return None
-    return _record(cycle, versions[0], ticket, fields, terms and terms[1], last)
+            watch.meet(fields, terms, replies, instant, opens=instant == start)
+        if instant < now and watch.running is not None:
+            watch.running.pass_tick(watch.fields, instant)
+    return watch
 
 
-def _meet(
-    cycle: Cycle, fields: Fields, before: Terms | None, terms: Terms | None, replies: list[Reply], at: int
-) -> None:
-    """What an instant does to the cycle, before time goes on. A change of terms at the instant of a stop is too late."""
-    was, governs = before and before[1], terms and terms[1]
-    cycle.last = was or cycle.last
-    resumed = _is_undone(cycle, fields, governs)
-    if cycle.first_governed is None and was is not None and at == cycle.start:
-        cycle.first_governed = at
-    if resumed:
-        cycle.end, cycle.cancelled = None, False
-    answered = cycle.measure is Measure.FIRST_RESPONSE and Reply.AGENT in replies
-    running = cycle.end is None
-    if running and fields.status is TicketStatus.CANCELLED:
-        cycle.finish(ClockOutcome.VOID, at, cycle.last)
-        cycle.cancelled = True
-    elif running and (answered or _stops(cycle, fields, governs)):
-        if resumed and was is not None and cycle.first_governed is None:
-            cycle.first_governed = at
-        cycle.finish(ClockOutcome.VOID if was is None else ClockOutcome.MET, at, cycle.last)
-        cycle.for_good = cycle.measure is Measure.FIRST_RESPONSE
-    if cycle.cancelled and answered:
-        cycle.for_good = True
-    if cycle.end is None:  # what changes while it is over, changes when it goes on
-        if cycle.first_governed is None and governs is not None:
-            cycle.first_governed = at
-        if cycle.terms != terms:
-            cycle.take_over(terms, at)
-    cycle.last = governs or cycle.last
-
-
-def _is_undone(cycle: Cycle, fields: Fields, governs: TicketObjective | None) -> bool:
-    """Active again: what was cancelled runs on; what was stopped does if the terms of now say so."""
-    if cycle.end is None or cycle.for_good:
-        return False
-    if fields.status not in _ACTIVE:
-        cycle.ignored = False
-        return False
-    if cycle.cancelled:
-        return True
-    if cycle.ignored:
-        return False
-    cycle.ignored = governs is None
-    return not cycle.ignored
-
-
-def _stops(cycle: Cycle, fields: Fields, governs: TicketObjective | None) -> bool:
-    if cycle.measure is Measure.FIRST_RESPONSE:
-        return fields.status in _DONE
-    objective = cycle.frozen or governs
-    if objective is not None and objective.stop_on is StopOn.CLOSED:
-        return fields.status is TicketStatus.CLOSED
-    return fields.status in _DONE
+def _of_ticket(events: Iterable[Event], ticket: str) -> list[TicketEvent]:
+    return [e for e in events if isinstance(e, TicketEvent) and e.ticket == ticket]
 
 
 def _reached(objective: TicketObjective, missing: int, start: int, tick: int) -> int:
@@ -354,16 +446,11 @@ def _reached(objective: TicketObjective, missing: int, start: int, tick: int) ->
     return at
 
 
-def _record(
-    cycle: Cycle,
-    agreement: Agreement,
-    ticket: str,
-    fields: Fields,
-    governs: TicketObjective | None,
-    now: int,
-) -> ClockRecord | None:
+def _record(watch: Watch, number: int, agreement: Agreement, ticket: str, now: int) -> ClockRecord | None:
+    """Of the cycle of that number, from 1. None: no objective ever governed it."""
+    cycle, fields, governs = watch.cycles[number - 1], watch.fields, watch.terms.objective
     end = cycle.end
-    if cycle.first_governed is None:
+    if cycle.started_at is None:
         return None
     due_at: int | None
     if end is None:
@@ -397,12 +484,12 @@ def _record(
         customer=agreement.customer,
         agreement=agreement.name,
         objective=objective.name,
-        measure=cycle.measure,
+        measure=watch.measure,
         ticket=ticket,
-        cycle=1,
+        cycle=number,
         state=state,
         outcome=outcome,
-        started_at=cycle.first_governed,
+        started_at=cycle.started_at,
         stopped_at=stopped_at,
         due_at=due_at,
         target=objective.target,
@@ -413,25 +500,36 @@ def _record(
     )
 
 
-def clocks(
-    agreements: Sequence[Agreement],
-    events: Sequence[Event],
-    now: int,
-    tick: int,
-    before: int | None = None,
-    *,
-    governed: bool = False,
-) -> list[ClockRecord]:
-    found = []
+@dataclass(frozen=True)
+class Judged:
+    """A cycle that an objective governed at some time, as of now; `governs`: the one that does now."""
+
+    start: int
+    record: ClockRecord
+    governs: TicketObjective | None
+
+
+def judged(agreements: Sequence[Agreement], events: Sequence[Event], now: int, tick: int) -> Iterator[Judged]:
     tickets = sorted({event.ticket for event in events if isinstance(event, TicketEvent)})
     for name in sorted({agreement.name for agreement in agreements}):
         versions = [agreement for agreement in agreements if agreement.name == name]
         for ticket in tickets:
-            for measure in (Measure.FIRST_RESPONSE, Measure.RESOLUTION):
-                record = clock(versions, measure, events, ticket, now, tick, before, governed=governed)
-                if record is not None:
-                    found.append(record)
-    return sorted(found, key=lambda c: (c.agreement, c.objective, c.ticket, c.measure.value, c.cycle))
+            for measure in Measure:
+                watch = watched(versions, measure, events, ticket, now, tick)
+                for index, cycle in enumerate(watch.cycles if watch is not None else ()):
+                    assert watch is not None
+                    record = _record(watch, index + 1, versions[0], ticket, now)
+                    if record is not None:
+                        yield Judged(cycle.start, record, watch.terms.objective)
+
+
+def clocks(
+    agreements: Sequence[Agreement], events: Sequence[Event], now: int, tick: int
+) -> list[ClockRecord]:
+    return sorted(
+        (one.record for one in judged(agreements, events, now, tick)),
+        key=lambda c: (c.agreement, c.objective, c.ticket, c.measure.value, c.cycle),
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ services
@@ -484,6 +582,42 @@ def outages(objective: AvailabilityObjective, status: dict[int, ServiceStatus], 
         if len(outage) * tick >= objective.minimum_outage:
             counted.update(outage)
     return counted
+
+
+def ticket_downtime(objective: AvailabilityObjective, heard: Sequence[Event], now: int, tick: int) -> Ticks:
+    """While such a ticket is active, the tick that begins at `now` included, if nothing more is heard."""
+    events = known_at(heard, now)
+    tickets = {event.ticket for event in events if isinstance(event, TicketEvent)}
+    found: Ticks = set()
+    for ticket in tickets:
+        found |= _down_by(objective, _of_ticket(events, ticket), now, tick)
+    return found
+
+
+def _down_by(objective: AvailabilityObjective, history: Sequence[TicketEvent], now: int, tick: int) -> Ticks:
+    """An active span that ended in being cancelled does not count, unless the ticket became active again later."""
+    start, when = opening(history), objective.down_while
+    if start is None or when is None:
+        return set()
+    changes = {start, *(event.time for event in history)}
+    found: Ticks = set()
+    span: Ticks = set()  # of the active span that lasts, or that was cancelled
+    fields, was_active = Fields(), False
+    for at in _ticks(start, now + tick, tick):
+        if at in changes:
+            fields = fields_at(history, at)
+            active = fields.status in _ACTIVE
+            if active or (was_active and fields.status in _DONE):
+                found |= span
+                span = set()
+            was_active = active
+        if (
+            was_active
+            and matches(when, fields)
+            and (when.service is not None or fields.service == objective.service)
+        ):
+            span.add(at)
+    return found | span if was_active else found
 
 
 def _occurs(rule: str, day: date) -> bool:
@@ -552,7 +686,7 @@ def _unit_of(unit: Unit, instant: int) -> tuple[int, ...]:
 
 def excluded(
     agreement: Agreement,
-    objective: AvailabilityObjective,
+    objective: AvailabilityObjective | RequestsObjective,
     heard: Sequence[Event],
     now: int,
     start: int,
@@ -605,7 +739,9 @@ def account(
     tick: int,
 ) -> Account:
     status = statuses(events, agreement.customer, objective.service, now, tick)
-    down = outages(objective, status, tick)
+    by_tickets = ticket_downtime(objective, events, now, tick)
+    outage = outages(objective, status, tick)
+    down = outage | (by_tickets - {now})
     start, end = period
     # Caps count from the first day of the terms, over whole months.
     beyond = min(agreement.end, max(end, now) + 40 * DAY)
@@ -613,6 +749,7 @@ def account(
     whole = {at for at in _ticks(start, end, tick) if is_open(objective.calendar, at)}
     past = {at for at in whole if at < now}
     known = {at for at in past if status.get(at, ServiceStatus.UNKNOWN) is not ServiceStatus.UNKNOWN}
+    known |= past & by_tickets
     if objective.exclusions_count_as is ExclusionsCountAs.REMOVED:
         applicable, budgeted, known = past - left_out, whole - left_out, known - left_out
     else:
@@ -646,7 +783,8 @@ def account(
     budget = (1 - objective.target) * len(budgeted) * tick
     consumed = len(bad) * tick
     last = statuses(events, agreement.customer, objective.service, now, tick, beyond=tick).get(now)
-    running = (now - tick in down or objective.minimum_outage == 0) and _is_bad(objective, last)
+    running = (now - tick in outage or objective.minimum_outage == 0) and _is_bad(objective, last)
+    running = running or now in by_tickets
     used, exhausted_at = 0, None
     for at in sorted(bad | ({at for at in whole - left_out if at >= now} if running else set())):
         if used + tick > budget:
@@ -656,6 +794,47 @@ def account(
     return Account(
         seconds, (attained, best, worst, coverage), outcome, budget, budget - consumed, exhausted_at
     )
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What was asked of a service in a period, exactly, and what it comes to."""
+
+    total: Fraction
+    bad: Fraction
+    ratio: Fraction | None
+    outcome: Outcome
+
+
+def requests(
+    agreement: Agreement,
+    objective: RequestsObjective,
+    heard: Sequence[Event],
+    period: tuple[int, int],
+    now: int,
+    tick: int,
+) -> Requests:
+    """Each tick of a bucket holds the same share of its requests."""
+    start, end = period
+    beyond = min(agreement.end, max(end, now) + 40 * DAY)
+    left_out = excluded(agreement, objective, heard, now, agreement.start, beyond, tick)
+    removed = objective.exclusions_count_as is ExclusionsCountAs.REMOVED
+    total = bad = Fraction(0)
+    for event in known_at(heard, now):
+        if not isinstance(event, RequestsEvent) or event.service != objective.service:
+            continue
+        for at in _ticks(event.time - event.duration, event.time, tick):
+            if not (start <= at < end and is_open(objective.calendar, at)):
+                continue
+            if removed and at in left_out:
+                continue
+            total += Fraction(event.total * tick, event.duration)
+            if at not in left_out:
+                bad += Fraction(event.bad * tick, event.duration)
+    if total == 0:
+        return Requests(total, bad, None, Outcome.NOT_APPLICABLE)
+    ratio = 1 - bad / total
+    return Requests(total, bad, ratio, Outcome.MET if ratio >= objective.target else Outcome.MISSED)
 
 
 def unit_period(unit: Unit, instant: int) -> tuple[int, int]:
@@ -719,19 +898,29 @@ def counts(
     *,
     closed: bool,
 ) -> Counts:
-    """Decided in the period, by all that is known at `now`; pending just before it ended, or now if it is not closed."""
+    """Decided in the period, by all that is known at `now`; pending when it ended, or now if it is not closed.
+
+    At its end those were pending that had begun and are not decided, as far as is known now, or only from then on.
+    """
     start, end = period
     versions = [one for one in agreements if one.name == agreement.name]
-    met = missed = 0
-    for record in clocks(versions, events, now, tick):
-        decided = record.decided_at is not None and start <= record.decided_at < end
-        if decided and record.objective == objective.name:
+    known = known_at(events, now)
+    met = missed = pending = 0
+    for one in judged(versions, events, now, tick):
+        record = one.record
+        decided = record.decided_at
+        if decided is not None and start <= decided < end and record.objective == objective.name:
             met += record.outcome is ClockOutcome.MET
             missed += record.outcome is ClockOutcome.MISSED
-    pending = sum(
-        record.objective == objective.name and record.outcome is ClockOutcome.PENDING
-        for record in clocks(versions, events, now, tick, end if closed else None, governed=True)
-    )
+        if closed:
+            last = end - 1
+            fields = fields_at(_of_ticket(known, record.ticket), last)
+            governed = terms_at(versions, record.measure, fields, last).objective
+            open_then = one.start < end and (decided is None or decided >= end)
+            pending += open_then and governed is objective
+        else:
+            governed = one.governs
+            pending += decided is None and governed is not None and record.objective == objective.name
     ratio = Fraction(met, met + missed) if met + missed else None
     return Counts(TicketCounts(met, missed, pending), ratio, _verdict(objective, met, missed))
 

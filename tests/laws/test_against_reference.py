@@ -1,17 +1,19 @@
 """The monitor says what a naive reading of the specification says, counted tick by tick."""
 
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slamon.domain.agreement import AvailabilityObjective, TicketObjective
-from slamon.domain.decisions import Budget, Outcome, Ratios, SecondCounts, TicketCounts
+from slamon.domain.agreement import Agreement, AvailabilityObjective, RequestsObjective, TicketObjective
+from slamon.domain.decisions import Budget, Outcome, Ratios, RequestCounts, SecondCounts, TicketCounts
 from slamon.domain.events import Event
 from slamon.replay import judge
 from tests.laws import reference
-from tests.laws.worlds import World, service_worlds, ticket_worlds
+from tests.laws.worlds import REQUESTS, World, request_worlds, service_worlds, ticket_worlds
 
 chances = st.randoms(use_true_random=False)
 Shares = tuple[Fraction | None, ...]
@@ -151,3 +153,62 @@ def test_standings_of_services_are_what_counting_every_tick_gives(world: World, 
             if objective.window.rolling is None:
                 assert seen.exhausted_at == account.exhausted_at
     assert len(standings) == expected
+
+
+# ------------------------------------------------------------------------------------------------------------ requests
+
+
+@pytest.mark.skipif(not REQUESTS, reason="requests are not built yet")
+@settings(deadline=None, max_examples=60)
+@given(request_worlds(), chances)
+def test_statements_of_requests_are_what_counting_every_tick_of_every_bucket_gives(
+    world: World, chance: Random
+) -> None:
+    seen = {
+        (one.objective, one.start, one.end): (counted(one.requests), shares(one.ratios), one.outcome)
+        for one in judge(world.agreements, arrived(world, chance), world.until).statements()
+    }
+    expected = {}
+    for agreement in world.agreements:
+        for objective in promised(agreement):
+            for period in reference.closed_periods(agreement, objective.window, world.until):
+                found = reference.requests(
+                    agreement, objective, world.events, period, world.until, world.tick
+                )
+                ratios = (found.ratio, found.ratio, found.ratio, None)
+                expected[objective.name, *period] = ((found.total, found.bad), ratios, found.outcome)
+    assert seen == expected
+
+
+@pytest.mark.skipif(not REQUESTS, reason="requests are not built yet")
+@settings(deadline=None, max_examples=60)
+@given(request_worlds(), chances)
+def test_standings_of_requests_are_what_counting_every_tick_of_every_bucket_gives(
+    world: World, chance: Random
+) -> None:
+    until = world.until
+    seen = {
+        one.objective: (one.period, counted(one.requests), shares(one.ratios))
+        for one in judge(world.agreements, arrived(world, chance), until).standings()
+    }
+    expected = {}
+    for agreement in world.agreements:
+        for objective in promised(agreement):
+            if agreement.start <= until < agreement.end:
+                period = reference.current_period(agreement, objective.window, until)
+                found = reference.requests(agreement, objective, world.events, period, until, world.tick)
+                ratios = (found.ratio, found.ratio, found.ratio, None)
+                expected[objective.name] = (period, (found.total, found.bad), ratios)
+    assert seen == expected
+
+
+def promised(agreement: Agreement) -> Iterator[RequestsObjective]:
+    objectives: Sequence[object] = agreement.objectives
+    for objective in objectives:
+        assert isinstance(objective, RequestsObjective)
+        yield objective
+
+
+def counted(requests: RequestCounts | None) -> tuple[Fraction, Fraction]:
+    assert requests is not None
+    return Fraction(*requests.total), Fraction(*requests.bad)

@@ -4,13 +4,14 @@ Every instant of a world lies on a grid of equal ticks, so that a naive referenc
 a microsecond where all clocks run day and night (then the borders are exact to the last digit), else ten minutes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 from zoneinfo import ZoneInfo
 
+import msgspec
 from hypothesis import strategies as st
 
 from slamon.domain.agreement import (
@@ -25,7 +26,11 @@ from slamon.domain.agreement import (
     ExclusionsCountAs,
     ExclusionTerm,
     Measure,
+    Objective,
+    OnPriorityChange,
+    OnReopen,
     Reporting,
+    RequestsObjective,
     Schedule,
     Service,
     Severity,
@@ -48,6 +53,7 @@ from slamon.domain.events import (
     ExclusionReason,
     ExclusionState,
     Reply,
+    RequestsEvent,
     ServiceStatus,
     TicketEvent,
     TicketStatus,
@@ -56,6 +62,12 @@ from slamon.domain.intervals import FOREVER
 from slamon.domain.periods import TimeWindow, Unit
 
 T = TypeVar("T")
+
+# Words of the language that worlds may use; what is False is written, but not yet built.
+CYCLES = True
+"""nextReply, update, onPriorityChange: reset, onReopen: ignore and newCycle."""
+DOWN_WHILE = True
+REQUESTS = False
 
 CUSTOMER = "acme"
 TEN_MINUTES = 10 * MINUTE
@@ -130,6 +142,13 @@ _FILTERS = tuple(
         frozenset({"P2", "P3"}),
     )
 )
+_WIDE_FILTERS = (
+    TicketFilter(),
+    TicketFilter(priority=frozenset({"P1"})),
+    TicketFilter(priority=frozenset({"P2", "P3"})),
+    TicketFilter(priority=frozenset({"P1", "P2"})),
+    *_FILTERS[::7],
+)
 _PAUSES = tuple(map(frozenset, (("customer",), (), ("supplier",), ("customer", "supplier"))))
 _STEPS = tuple(Share(Fraction(percent, 100), f"{percent}%") for percent in (25, 50, 75, 90))
 _STEP_SETS = ((), (0,), (1,), (1, 2), (1, 2, 3), (0, 3))
@@ -146,6 +165,7 @@ _ATTAINMENTS = tuple(
     for target in (Fraction(1), Fraction(9, 10), Fraction(1, 2))
 )
 _MEASURES = (Measure.RESOLUTION, Measure.RESOLUTION, Measure.FIRST_RESPONSE)
+_ALL_MEASURES = (Measure.RESOLUTION, Measure.NEXT_REPLY, Measure.UPDATE, Measure.FIRST_RESPONSE)
 _STOPS = ((StopOn.RESOLVED,), (StopOn.CLOSED,), tuple(StopOn))
 _REPORTINGS = tuple(
     Reporting(unit=unit, settle_after=settle_after)
@@ -156,9 +176,15 @@ _FILE_ORDERS = ("ab", "ba", "a", "b", "abc", "cab", "bca")
 
 
 def _ticket_objective(
-    draw: st.DrawFn, name: str, tick: int, calendars: Sequence[str], longest: int, stops: Sequence[StopOn]
+    draw: st.DrawFn,
+    name: str,
+    tick: int,
+    calendars: Sequence[str],
+    longest: int,
+    stops: Sequence[StopOn],
+    measures: Sequence[Measure],
 ) -> TicketObjective:
-    measure = pick(draw, _MEASURES)
+    measure = pick(draw, measures)
     target = (1 + draw(_below(longest))) * tick
     steps: list[Step] = [_STEPS[index] for index in pick(draw, _STEP_SETS)]
     left = draw(_below(longest))
@@ -170,9 +196,13 @@ def _ticket_objective(
         measure=measure,
         target=target,
         calendar=CALENDARS[pick(draw, calendars)],
-        when=pick(draw, _FILTERS),
+        when=pick(draw, _WIDE_FILTERS if CYCLES else _FILTERS),
         pause_on=pick(draw, _PAUSES),
         stop_on=pick(draw, stops) if measure is Measure.RESOLUTION else StopOn.RESOLVED,
+        on_priority_change=pick(draw, tuple(OnPriorityChange)) if CYCLES else OnPriorityChange.CARRY,
+        on_reopen=(
+            pick(draw, tuple(OnReopen)) if CYCLES and measure is Measure.RESOLUTION else OnReopen.CONTINUE
+        ),
         warn_at=tuple(steps),
         attainment=pick(draw, _ATTAINMENTS),
     )
@@ -183,6 +213,10 @@ def _ticket_agreements(
 ) -> list[Agreement]:
     """One to three versions, back to back or with a gap, none overlapping; `borders` are midnights."""
     stops = pick(draw, _STOPS)
+    # Few objectives govern much only if they are not spread over all measures.
+    among: Sequence[Measure] = _MEASURES
+    if CYCLES:
+        among = [pick(draw, _ALL_MEASURES) for _ in range(pick(draw, (1, 2)))]
     count = pick(draw, (1, 1, 2, 3))
     edges = [borders[0], *sorted({pick(draw, borders[1:]) for _ in range(count - 1)})]
     versions = []
@@ -199,7 +233,7 @@ def _ticket_agreements(
                 end=end,
                 first_day=day_of(start),
                 objectives=tuple(
-                    _ticket_objective(draw, called, tick, calendars, longest, stops)
+                    _ticket_objective(draw, called, tick, calendars, longest, stops, among)
                     for called in pick(draw, _FILE_ORDERS)
                 ),
                 services=pick(draw, (None, None, (Service("api"),))),
@@ -220,6 +254,19 @@ _ANY_STATUS = (
     TicketStatus.CLOSED,
     TicketStatus.CANCELLED,
 )
+_LIVELY_STATUS = (
+    None,
+    None,
+    TicketStatus.OPEN,
+    TicketStatus.RESOLVED,
+    TicketStatus.WAITING,
+    TicketStatus.CANCELLED,
+    TicketStatus.OPEN,
+    TicketStatus.CLOSED,
+    None,
+)
+_REPLIES = (None, None, None, None, Reply.AGENT, Reply.CUSTOMER)
+_LIVELY_REPLIES = (Reply.AGENT, Reply.CUSTOMER, None, Reply.CUSTOMER)
 _FIRST_STATUS = (None, TicketStatus.OPEN, TicketStatus.OPEN, *_ANY_STATUS)
 _WAITING_ON = ("customer", "supplier", None, "customer", "nobody")
 _RARELY = (False, False, False, False, False, True)
@@ -228,7 +275,8 @@ _RARELY = (False, False, False, False, False, True)
 def _ticket_event(
     draw: st.DrawFn, ticket: str, identity: str, time: int, *, first: bool, opened_at: int
 ) -> TicketEvent:
-    status = pick(draw, _FIRST_STATUS if first else _ANY_STATUS)
+    often = _LIVELY_STATUS if CYCLES else _ANY_STATUS
+    status = pick(draw, _FIRST_STATUS if first else often)
     rare = pick(draw, ("", "", "", "", "", "", "service", "attributes", "opened_at", "nothing"))
     return TicketEvent(
         id=identity,
@@ -242,7 +290,7 @@ def _ticket_event(
         if rare == "nothing"
         else pick(draw, PRIORITIES if first else (None, None, None, *PRIORITIES)),
         service=pick(draw, SERVICES) if rare == "service" else None,
-        reply=pick(draw, (None, None, None, None, Reply.AGENT, Reply.CUSTOMER)),
+        reply=pick(draw, _LIVELY_REPLIES if CYCLES else _REPLIES),
         opened_at=opened_at if rare == "opened_at" else None,
         attributes={"region": pick(draw, ("eu", "us"))} if rare == "attributes" else None,
     )
@@ -273,7 +321,7 @@ def ticket_worlds(draw: st.DrawFn, *, fine: bool | None = None) -> World:
     events: list[Event] = []
     tickets = ("T-1", "T-2")[: pick(draw, (1, 1, 2))]
     for ticket in tickets:
-        count = 1 + draw(_below(8))
+        count = 3 + draw(_below(10)) if CYCLES else 1 + draw(_below(8))
         order = draw(_PERMUTATIONS[count])
         for position, time in enumerate(sorted(some_tick() for _ in range(count))):
             events.append(
@@ -326,6 +374,7 @@ def _availability_objective(draw: st.DrawFn, name: str, calendars: Sequence[str]
         unknown_counts_as=pick(draw, tuple(UnknownCountsAs)),
         minimum_outage=pick(draw, (0, 0, 1, 2, 3, 6)) * TEN_MINUTES,
         exclusions_count_as=pick(draw, tuple(ExclusionsCountAs)),
+        down_while=pick(draw, (None, None, *_FILTERS)) if DOWN_WHILE else None,
         alerts=AvailabilityAlerts(
             burn_rates=burn_rates if target < 1 else (),  # at 100 % there is no burn rate
             time_left=pick(draw, _TIME_LEFT),
@@ -361,6 +410,15 @@ _SERVICE_STATUSES = (
 @st.composite
 def service_worlds(draw: st.DrawFn) -> World:
     """Some days around the end of a week and of a month, in ticks of ten minutes."""
+    return _service_world(draw, _availability_objective, _monitored)
+
+
+def _service_world(
+    draw: st.DrawFn,
+    promised: Callable[[st.DrawFn, str, Sequence[str]], AvailabilityObjective | RequestsObjective],
+    happened: Callable[[st.DrawFn, Callable[[], int], int], list[Event]],
+) -> World:
+    """Versions back to back, exclusions, and what `happened` at ticks drawn from a function, given the tick's length."""
     tick = TEN_MINUTES
     start, horizon = MIDNIGHT - 3 * DAY, 7 * 144
     borders = [MIDNIGHT - n * DAY for n in (40, 6, 3)]
@@ -373,9 +431,9 @@ def service_worlds(draw: st.DrawFn) -> World:
             start=begin,
             end=end,
             first_day=day_of(begin),
-            objectives=tuple(
-                _availability_objective(draw, called, tuple(HOURS))
-                for called in pick(draw, ("a", "ab", "ba"))
+            objectives=cast(
+                "tuple[Objective, ...]",
+                tuple(promised(draw, called, tuple(HOURS)) for called in pick(draw, ("a", "ab", "ba"))),
             ),
             exclusions=tuple(_exclusion_term(draw, called) for called in pick(draw, ("", "x", "xy", "xyz"))),
             reporting=pick(draw, _REPORTINGS),
@@ -391,6 +449,13 @@ def service_worlds(draw: st.DrawFn) -> World:
         at = middle + draw(_below(60)) - 12 if near else draw(_below(horizon))
         return start + min(max(at, 0), horizon) * tick
 
+    events = [*happened(draw, some_tick, tick), *_exclusions(draw, some_tick, tick)]
+    last = max((event.time for event in events), default=start)
+    until = pick(draw, (last, start + horizon * tick, some_tick()))
+    return World(tuple(agreements), tuple(events), start, until, tick)
+
+
+def _monitored(draw: st.DrawFn, some_tick: Callable[[], int], tick: int) -> list[Event]:
     events: list[Event] = [
         AvailabilityEvent(
             id=f"e{position}",
@@ -403,7 +468,22 @@ def service_worlds(draw: st.DrawFn) -> World:
         )
         for position in range(draw(_below(9)))
     ]
+    if DOWN_WHILE:
+        for ticket in ("T-1", "T-2")[: pick(draw, (0, 1, 1, 2))]:
+            for position, time in enumerate(sorted(some_tick() for _ in range(1 + draw(_below(6))))):
+                identity = f"e{position}"
+                event = _ticket_event(
+                    draw, ticket, identity, time, first=position == 0, opened_at=some_tick()
+                )
+                events.append(
+                    msgspec.structs.replace(event, service=pick(draw, SERVICES)) if position == 0 else event
+                )
+    return events
+
+
+def _exclusions(draw: st.DrawFn, some_tick: Callable[[], int], tick: int) -> list[Event]:
     windows = [sorted({some_tick(), some_tick()}) for _ in range(2)]
+    events: list[Event] = []
     for position in range(draw(_below(5))):
         window = pick(draw, windows)
         events.append(
@@ -422,6 +502,45 @@ def service_worlds(draw: st.DrawFn) -> World:
                 announced_at=pick(draw, (None, None, some_tick() - DAY)),
             )
         )
-    last = max((event.time for event in events), default=start)
-    until = pick(draw, (last, start + horizon * tick, some_tick()))
-    return World(tuple(agreements), tuple(events), start, until, tick)
+    return events
+
+
+# ------------------------------------------------------------------------------------------------------------ requests
+
+
+def _requests_objective(draw: st.DrawFn, name: str, calendars: Sequence[str]) -> RequestsObjective:
+    return RequestsObjective(
+        name=name,
+        service=pick(draw, SERVICES),
+        target=pick(draw, _TARGETS),
+        window=pick(draw, _WINDOWS),
+        calendar=CALENDARS[pick(draw, calendars)],
+        exclusions_count_as=pick(draw, tuple(ExclusionsCountAs)),
+        burn_rates=(),
+    )
+
+
+def _requested(draw: st.DrawFn, some_tick: Callable[[], int], tick: int) -> list[Event]:
+    """Buckets overlap, straddle borders and may hold nothing."""
+    totals = (7, 1, 100, 0)
+    events: list[Event] = []
+    for position in range(3 + draw(_below(9))):
+        total = pick(draw, totals)
+        events.append(
+            RequestsEvent(
+                id=f"r{position}",
+                time=some_tick(),
+                customer=CUSTOMER,
+                service=pick(draw, ("api", "api", "api", "shop")),
+                total=total,
+                bad=draw(_below(total + 1)),
+                duration=pick(draw, _LENGTHS) * tick,
+            )
+        )
+    return events
+
+
+@st.composite
+def request_worlds(draw: st.DrawFn) -> World:
+    """The same days as those of services, with buckets of requests."""
+    return _service_world(draw, _requests_objective, _requested)
