@@ -237,7 +237,7 @@ def openslo(customer: str | None, name: str | None, first_day: str | None, files
 def replay(agreements: tuple[Path, ...], events: Path, out: Path, *, sort: bool, until: int | None) -> None:
     """Judge recorded events without Kafka.
 
-    Writes clocks, standings, statements and alerts as NDJSON into the folder, the same bytes for the same input.
+    Writes clocks, standings, statements, credits and alerts as NDJSON into the folder, the same bytes for the same input.
     """
     from rich.console import Console
     from rich.progress import (
