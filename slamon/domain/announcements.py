@@ -149,10 +149,11 @@ def outage_budget(
 ) -> dict[str, str]:
     """An outage runs since `since` and will exhaust the budget at `spent.at`, `left` microseconds of service time ahead."""
     due_at = spent.at if spent.at is not None else now
+    used = 1 - step.left / spent.whole if spent.whole else _ALL  # of no budget everything is used
     kind = "" if objective.calendar.always else " of service hours"
     return (
         _common(agreement, objective)
-        | _escalated(agreement, 1 - step.left / spent.whole)
+        | _escalated(agreement, used)
         | {
             "summary": (
                 f"{agreement.customer}: if nobody restores {objective.service}, {objective.name} is lost {local(due_at, agreement)}; {duration(left)}{kind} left"

@@ -338,7 +338,13 @@ def test_a_document_that_takes_over_later_changes_nothing_of_what_was_said(
     later = now + 400 * DAY  # beyond every period that has begun
     ended = [one if one.end != FOREVER else dataclasses.replace(one, end=later) for one in world.agreements]
     following = [
-        dataclasses.replace(one, start=later, end=FOREVER, remedies=None)
+        dataclasses.replace(
+            one,
+            start=later,
+            end=FOREVER,
+            remedies=None,
+            objectives=tuple(map(dataclasses.replace, one.objectives)),  # each document has its own
+        )
         for one in world.agreements
         if one.end == FOREVER
     ]
