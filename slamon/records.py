@@ -15,6 +15,7 @@ from slamon.domain.decisions import (
     Budget,
     ClockRecord,
     Ratios,
+    RequestCounts,
     SecondCounts,
     Standing,
     Statement,
@@ -23,6 +24,7 @@ from slamon.domain.decisions import (
 )
 
 _RATIO_DECIMALS = 9
+_REQUEST_DECIMALS = 6
 
 
 def clock_record(clock: ClockRecord) -> bytes:
@@ -61,7 +63,7 @@ def standing_record(standing: Standing) -> bytes:
             **_ratios(standing.ratios),
             "tickets": _tickets(standing.tickets),
             "seconds": _second_counts(standing.seconds),
-            "requests": None,
+            "requests": _requests(standing.requests),
             "misses_left": standing.misses_left,
             "budget": _budget(standing.budget),
             "exhausted_at": _instant(standing.exhausted_at),
@@ -82,7 +84,7 @@ def statement_record(statement: Statement) -> bytes:
             **_ratios(statement.ratios),
             "tickets": _tickets(statement.tickets),
             "seconds": _second_counts(statement.seconds),
-            "requests": None,
+            "requests": _requests(statement.requests),
             "credit": None,
         }
     )
@@ -163,10 +165,14 @@ def _seconds(duration: int) -> orjson.Fragment:
 
 
 def _ratio(share: Fraction) -> orjson.Fragment:
+    return _rounded(share, _RATIO_DECIMALS)
+
+
+def _rounded(exact: Fraction, decimals: int) -> orjson.Fragment:
     """Fraction.__round__ is half-even and exact; the rest is moving the point."""
-    scaled = round(share * 10**_RATIO_DECIMALS)
-    whole, rest = divmod(abs(scaled), 10**_RATIO_DECIMALS)
-    text = f"{whole}.{rest:0{_RATIO_DECIMALS}}".rstrip("0").rstrip(".")
+    scaled = round(exact * 10**decimals)
+    whole, rest = divmod(abs(scaled), 10**decimals)
+    text = f"{whole}.{rest:0{decimals}}".rstrip("0").rstrip(".")
     return orjson.Fragment(f"-{text}" if scaled < 0 else text)
 
 
@@ -199,6 +205,16 @@ def _second_counts(counts: SecondCounts | None) -> dict[str, orjson.Fragment] | 
         "down": _seconds(counts.down),
         "unknown": _seconds(counts.unknown),
         "excluded": _seconds(counts.excluded),
+    }
+
+
+def _requests(counts: RequestCounts | None) -> dict[str, orjson.Fragment] | None:
+    """Whole numbers, unless a border cut a bucket."""
+    if counts is None:
+        return None
+    return {
+        "total": _rounded(Fraction(*counts.total), _REQUEST_DECIMALS),
+        "bad": _rounded(Fraction(*counts.bad), _REQUEST_DECIMALS),
     }
 
 

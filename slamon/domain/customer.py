@@ -2,12 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import assert_never
 
-from slamon.domain.agreement import Agreement, AvailabilityObjective, TicketFilter, TicketObjective
+from slamon.domain.agreement import (
+    Agreement,
+    AvailabilityObjective,
+    RequestsObjective,
+    TicketFilter,
+    TicketObjective,
+)
 from slamon.domain.attainment import Contribution, Tally, contribution
 from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.events import ExclusionEvent, order_key
 from slamon.domain.exclusions import Declared, declared
+from slamon.domain.request_log import RequestLog
+from slamon.domain.requests_watch import RequestsWatch
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.terms import Terms
 from slamon.domain.ticket_clock import Clock
@@ -15,7 +24,8 @@ from slamon.domain.ticket_downtime import TicketDowntime
 from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Ticket
 
-Watch = TicketWatch | AvailabilityWatch
+ServiceWatch = AvailabilityWatch | RequestsWatch
+Watch = TicketWatch | ServiceWatch
 
 
 class Customer:
@@ -31,6 +41,7 @@ class Customer:
         self.pending: dict[str, Ticket] = {}  # those with a clock that is not decided
         self.exclusions: dict[str, list[ExclusionEvent]] = {}
         self._timelines: dict[str, ServiceTimeline] = {}
+        self._request_logs: dict[str, RequestLog] = {}
         self._downtimes: dict[TicketFilter, TicketDowntime] = {}
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._declared: tuple[Declared, ...] | None = ()
@@ -45,18 +56,29 @@ class Customer:
         }
         self.ticket_watches: list[TicketWatch] = []
         self.availability_watches: list[AvailabilityWatch] = []
+        self.requests_watches: list[RequestsWatch] = []
         for agreement in ordered:
             for objective in agreement.objectives:
-                if isinstance(objective, TicketObjective):
-                    self.ticket_watches.append(TicketWatch(agreement, objective, self))
-                else:
-                    self.availability_watches.append(AvailabilityWatch(agreement, objective, self))
+                match objective:
+                    case TicketObjective():
+                        self.ticket_watches.append(TicketWatch(agreement, objective, self))
+                    case AvailabilityObjective():
+                        self.availability_watches.append(AvailabilityWatch(agreement, objective, self))
+                    case RequestsObjective():
+                        self.requests_watches.append(RequestsWatch(agreement, objective, self))
+                    case _:
+                        assert_never(objective)
 
         self.hears_tickets = bool(self.ticket_watches or self._downtimes)
 
     def watches(self) -> Iterator[Watch]:
         yield from self.ticket_watches
+        yield from self.service_watches()
+
+    def service_watches(self) -> Iterator[ServiceWatch]:
+        """Those whose time can be excluded."""
         yield from self.availability_watches
+        yield from self.requests_watches
 
     # What watches read ----------------------------------------------------------------------------------------------
 
@@ -72,6 +94,9 @@ class Customer:
 
     def timeline(self, service: str) -> ServiceTimeline:
         return self._timelines.setdefault(service, ServiceTimeline())
+
+    def request_log(self, service: str) -> RequestLog:
+        return self._request_logs.setdefault(service, RequestLog())
 
     def ticket_downtime(self, wanted: TicketFilter) -> TicketDowntime:
         return self._downtimes.setdefault(wanted, TicketDowntime(wanted))

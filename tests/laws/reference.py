@@ -21,7 +21,9 @@ from slamon.domain.agreement import (
     ExclusionsCountAs,
     ExclusionTerm,
     Measure,
+    RequestsObjective,
     Schedule,
+    ServiceObjective,
     StopOn,
     TicketFilter,
     TicketObjective,
@@ -44,6 +46,7 @@ from slamon.domain.events import (
     ExclusionEvent,
     ExclusionState,
     Reply,
+    RequestsEvent,
     ServiceStatus,
     TicketEvent,
     TicketStatus,
@@ -585,7 +588,7 @@ def _unit_of(unit: Unit, instant: int) -> tuple[int, ...]:
 
 def excluded(
     agreement: Agreement,
-    objective: AvailabilityObjective,
+    objective: ServiceObjective,
     heard: Sequence[Event],
     now: int,
     start: int,
@@ -693,6 +696,44 @@ def account(
     return Account(
         seconds, (attained, best, worst, coverage), outcome, budget, budget - consumed, exhausted_at
     )
+
+
+@dataclass(frozen=True)
+class RequestAccount:
+    """The requests of a period as of an instant."""
+
+    total: Fraction
+    bad: Fraction
+    ratio: Fraction | None
+    outcome: Outcome
+
+
+def request_account(
+    agreement: Agreement,
+    objective: RequestsObjective,
+    events: Sequence[Event],
+    period: tuple[int, int],
+    now: int,
+    tick: int,
+) -> RequestAccount:
+    """Each bucket spread over its ticks, each tick counted or not."""
+    beyond = min(agreement.end, max(period[1], now) + 40 * DAY)
+    left_out = excluded(agreement, objective, events, now, agreement.start, beyond, tick)
+    removed = objective.exclusions_count_as is ExclusionsCountAs.REMOVED
+    total = bad = Fraction(0)
+    for event in known_at(events, now):
+        if not isinstance(event, RequestsEvent) or event.service != objective.service:
+            continue
+        for at in _ticks(event.time - event.duration, event.time, tick):
+            inside = period[0] <= at < period[1] and agreement.start <= at < agreement.end
+            if inside and is_open(objective.calendar, at) and not (removed and at in left_out):
+                total += Fraction(event.total * tick, event.duration)
+                bad += 0 if at in left_out else Fraction(event.bad * tick, event.duration)
+    ratio = 1 - bad / total if total else None
+    if ratio is None:
+        return RequestAccount(total, bad, None, Outcome.NOT_APPLICABLE)
+    outcome = Outcome.MET if ratio >= objective.target else Outcome.MISSED
+    return RequestAccount(total, bad, ratio, outcome)
 
 
 def unit_period(unit: Unit, instant: int) -> tuple[int, int]:

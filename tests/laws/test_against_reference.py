@@ -6,12 +6,20 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slamon.domain.agreement import AvailabilityObjective, TicketObjective
-from slamon.domain.decisions import Budget, Outcome, Ratios, SecondCounts, TicketCounts
+from slamon.domain.agreement import AvailabilityObjective, RequestsObjective, TicketObjective
+from slamon.domain.decisions import (
+    Budget,
+    Outcome,
+    Ratios,
+    RequestCounts,
+    SecondCounts,
+    StandingState,
+    TicketCounts,
+)
 from slamon.domain.events import Event
 from slamon.replay import judge
 from tests.laws import reference
-from tests.laws.worlds import World, service_worlds, ticket_worlds
+from tests.laws.worlds import World, request_worlds, service_worlds, ticket_worlds
 
 chances = st.randoms(use_true_random=False)
 Shares = tuple[Fraction | None, ...]
@@ -150,4 +158,60 @@ def test_standings_of_services_are_what_counting_every_tick_gives(world: World, 
             assert seen.budget == Budget(account.budget, account.remaining)
             if objective.window.rolling is None:
                 assert seen.exhausted_at == account.exhausted_at
+    assert len(standings) == expected
+
+
+# ------------------------------------------------------------------------------------------------------------- requests
+
+
+def request_counts(account: reference.RequestAccount) -> tuple[RequestCounts, Shares]:
+    counts = RequestCounts(account.total.as_integer_ratio(), account.bad.as_integer_ratio())
+    return counts, (account.ratio, account.ratio, account.ratio, None)
+
+
+@settings(deadline=None, max_examples=80)
+@given(request_worlds(), chances)
+def test_statements_of_requests_are_what_counting_every_tick_gives(world: World, chance: Random) -> None:
+    seen = {
+        (one.objective, one.start, one.end): ((one.requests, shares(one.ratios)), one.outcome)
+        for one in judge(world.agreements, arrived(world, chance), world.until).statements()
+    }
+    expected = {}
+    for agreement in world.agreements:
+        for objective in agreement.objectives:
+            assert isinstance(objective, RequestsObjective)
+            for period in reference.closed_periods(agreement, objective.window, world.until):
+                account = reference.request_account(
+                    agreement, objective, world.events, period, world.until, world.tick
+                )
+                expected[objective.name, *period] = (request_counts(account), account.outcome)
+    assert seen == expected
+
+
+@settings(deadline=None, max_examples=80)
+@given(request_worlds(), chances)
+def test_standings_of_requests_are_what_counting_every_tick_gives(world: World, chance: Random) -> None:
+    until = world.until
+    standings = {
+        one.objective: one for one in judge(world.agreements, arrived(world, chance), until).standings()
+    }
+    states = {
+        Outcome.NOT_APPLICABLE: {StandingState.NOT_APPLICABLE},
+        Outcome.MISSED: {StandingState.BREACHED},
+        Outcome.MET: {StandingState.ON_TRACK, StandingState.AT_RISK},
+    }
+    expected = 0
+    for agreement in world.agreements:
+        for objective in agreement.objectives:
+            assert isinstance(objective, RequestsObjective)
+            if not agreement.start <= until < agreement.end:
+                continue
+            expected += 1
+            seen = standings[objective.name]
+            period = reference.current_period(agreement, objective.window, until)
+            account = reference.request_account(agreement, objective, world.events, period, until, world.tick)
+            assert seen.period == period
+            assert (seen.requests, shares(seen.ratios)) == request_counts(account)
+            assert seen.standing in states[account.outcome]
+            assert (seen.seconds, seen.tickets, seen.budget, seen.misses_left) == (None, None, None, None)
     assert len(standings) == expected

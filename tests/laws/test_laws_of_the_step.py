@@ -65,13 +65,14 @@ from tests.laws.worlds import (
     MIDNIGHT,
     World,
     day_of,
+    request_worlds,
     service_worlds,
     ticket_worlds,
 )
 
 laws = settings(deadline=None, max_examples=80)
 dear = settings(deadline=None, max_examples=50)  # judges a world at each of its events
-worlds = st.one_of(ticket_worlds(), service_worlds())
+worlds = st.one_of(ticket_worlds(), service_worlds(), request_worlds())
 chances = st.randoms(use_true_random=False)
 
 

@@ -4,7 +4,7 @@ Every instant of a world lies on a grid of equal ticks, so that a naive referenc
 a microsecond where all clocks run day and night (then the borders are exact to the last digit), else ten minutes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from functools import cache
@@ -27,6 +27,7 @@ from slamon.domain.agreement import (
     ExclusionTerm,
     Measure,
     Reporting,
+    RequestsObjective,
     Schedule,
     Service,
     Severity,
@@ -49,6 +50,7 @@ from slamon.domain.events import (
     ExclusionReason,
     ExclusionState,
     Reply,
+    RequestsEvent,
     ServiceStatus,
     TicketEvent,
     TicketStatus,
@@ -369,6 +371,24 @@ _SERVICE_STATUSES = (
 )
 
 
+def _exclusion_events(draw: st.DrawFn, some_tick: Callable[[], int], tick: int) -> Iterator[Event]:
+    windows = [sorted({some_tick(), some_tick()}) for _ in range(2)]
+    for position in range(draw(_below(5))):
+        window = pick(draw, windows)
+        yield ExclusionEvent(
+            id=f"x{position}",
+            time=some_tick(),
+            customer=CUSTOMER,
+            exclusion=pick(draw, ("X-1", "X-1", "X-2")),
+            state=pick(draw, (ExclusionState.DECLARED, ExclusionState.DECLARED, ExclusionState.CANCELLED)),
+            reason=pick(draw, _REASONS),
+            start=window[0],
+            end=window[0] + max(window[-1] - window[0], tick),
+            service=pick(draw, (None, None, *SERVICES)),
+            announced_at=pick(draw, (None, None, some_tick() - DAY)),
+        )
+
+
 @st.composite
 def service_worlds(draw: st.DrawFn) -> World:
     """Some days around the end of a week and of a month, in ticks of ten minutes."""
@@ -414,25 +434,7 @@ def service_worlds(draw: st.DrawFn) -> World:
         )
         for position in range(draw(_below(9)))
     ]
-    windows = [sorted({some_tick(), some_tick()}) for _ in range(2)]
-    for position in range(draw(_below(5))):
-        window = pick(draw, windows)
-        events.append(
-            ExclusionEvent(
-                id=f"x{position}",
-                time=some_tick(),
-                customer=CUSTOMER,
-                exclusion=pick(draw, ("X-1", "X-1", "X-2")),
-                state=pick(
-                    draw, (ExclusionState.DECLARED, ExclusionState.DECLARED, ExclusionState.CANCELLED)
-                ),
-                reason=pick(draw, _REASONS),
-                start=window[0],
-                end=window[0] + max(window[-1] - window[0], tick),
-                service=pick(draw, (None, None, *SERVICES)),
-                announced_at=pick(draw, (None, None, some_tick() - DAY)),
-            )
-        )
+    events += _exclusion_events(draw, some_tick, tick)
     for position in range(draw(_below(6))):
         event = _ticket_event(
             draw,
@@ -444,6 +446,74 @@ def service_worlds(draw: st.DrawFn) -> World:
         )
         named = pick(draw, (event.service, *SERVICES))
         events.append(msgspec.structs.replace(event, service=named))
+    last = max((event.time for event in events), default=start)
+    until = pick(draw, (last, start + horizon * tick, some_tick()))
+    return World(tuple(agreements), tuple(events), start, until, tick)
+
+
+# ------------------------------------------------------------------------------------------------------------ requests
+
+
+def _requests_objective(draw: st.DrawFn, name: str, calendars: Sequence[str]) -> RequestsObjective:
+    target = pick(draw, _TARGETS)
+    return RequestsObjective(
+        name=name,
+        service=pick(draw, SERVICES),
+        target=target,
+        window=pick(draw, _WINDOWS),
+        calendar=CALENDARS[pick(draw, calendars)],
+        exclusions_count_as=pick(draw, tuple(ExclusionsCountAs)),
+        burn_rates=pick(draw, ((), BURN_RATES)) if target < 1 else (),
+    )
+
+
+@st.composite
+def request_worlds(draw: st.DrawFn) -> World:
+    """Buckets of some ticks, around the end of a week and of a month."""
+    tick = TEN_MINUTES
+    start, horizon = MIDNIGHT - 3 * DAY, 7 * 144
+    edges = sorted({MIDNIGHT - 6 * DAY, *pick(draw, ((), (), (MIDNIGHT,), (MIDNIGHT + DAY,)))})
+    agreements = [
+        Agreement(
+            name="main",
+            customer=CUSTOMER,
+            zone="UTC",
+            start=begin,
+            end=end,
+            first_day=day_of(begin),
+            objectives=tuple(
+                _requests_objective(draw, called, tuple(HOURS)) for called in pick(draw, ("a", "ab", "ba"))
+            ),
+            exclusions=tuple(_exclusion_term(draw, called) for called in pick(draw, ("", "x", "xy"))),
+            reporting=pick(draw, _REPORTINGS),
+        )
+        for begin, end in zip(
+            edges, [*edges[1:], pick(draw, (FOREVER, FOREVER, MIDNIGHT + 2 * DAY))], strict=True
+        )
+    ]
+    middle = draw(_below(horizon))
+
+    def some_tick() -> int:
+        near = pick(draw, (True, True, True, False))
+        at = middle + draw(_below(40)) - 12 if near else draw(_below(horizon))
+        return start + min(max(at, 0), horizon) * tick
+
+    events: list[Event] = []
+    for position in range(draw(_below(10))):
+        total = pick(draw, (100, 7, 1, 30, 0))
+        events.append(
+            RequestsEvent(
+                id=f"r{position}",
+                time=some_tick(),
+                customer=CUSTOMER,
+                service=pick(draw, ("api", "api", "shop")),
+                total=total,
+                bad=pick(draw, (0, total, total // 7, total // 2)),
+                duration=pick(draw, (1, 1, 2, 3, 6, 30)) * tick,
+                seq=pick(draw, (None, None, 0, 1)),
+            )
+        )
+    events += _exclusion_events(draw, some_tick, tick)
     last = max((event.time for event in events), default=start)
     until = pick(draw, (last, start + horizon * tick, some_tick()))
     return World(tuple(agreements), tuple(events), start, until, tick)
