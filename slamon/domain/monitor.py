@@ -215,7 +215,7 @@ class Monitor:
             return _repeated(known, event)
         newest = log.add(event)
         key = FactKey(FactKind.REQUESTS_DAY, event.customer, event.service, event.time // DAY)
-        self._request_days.setdefault(key, []).append(event)
+        insort(self._request_days.setdefault(key, []), event, key=order_key)
         self._changed[key] = None
         for watch in concerned:
             watch.hear(event)
@@ -452,7 +452,7 @@ class Monitor:
         if key.kind is FactKind.SERVICE_DAY:
             return Facts(services=tuple(self._service_days[key.customer, key.subject, key.day]))
         if key.kind is FactKind.REQUESTS_DAY:
-            return Facts(requests=tuple(sorted(self._request_days[key], key=order_key)))
+            return Facts(requests=tuple(self._request_days[key]))
         customer = self.customers[key.customer or ""]
         if key.kind is FactKind.TICKET:
             return Facts(tickets=tuple(customer.tickets[key.subject].history.events))

@@ -126,6 +126,7 @@ class Requests:
             self.total if removed else EvenlyFilled(time.countable)
         )  # all of them, outside exclusions
         self.newest: int | None = None  # the end of the last bucket read
+        self.taken = 0  # how many buckets were ever read
         self._log = log
         self._next = log.first_from(self.start + 1)
 
@@ -138,6 +139,7 @@ class Requests:
 
     def _take(self, event: RequestsEvent) -> None:
         start, self.newest = event.time - event.duration, event.time
+        self.taken += 1
         self.total.add(start, event.time, event.total)
         self.bad.add(start, event.time, event.bad)
         if self.outside is not self.total:

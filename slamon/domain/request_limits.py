@@ -171,6 +171,8 @@ def _pieces_backward(limit: Limit, start: int, now: int) -> Iterator[tuple[int, 
 
 def broken_since(limit: Limit, start: int, now: int, known: int | None = None) -> int | None:
     """The last instant before the limit broke; None if it holds at `now`. `known`: the same as of `start`."""
+    if limit.has_to_hold(limit.at(now)):
+        return None
     since: int | None = None
     for first, at in _pieces_backward(limit, start, now):
         if limit.has_to_hold(at):

@@ -30,6 +30,10 @@ class RequestLog:
         """The index of the first bucket that ends at `t` or later."""
         return bisect_left(self.events, t, key=_time)
 
+    def newest_lasted(self) -> int:
+        """The duration of the last bucket."""
+        return self.events[-1].duration if self.events else 0
+
     def ends_at(self, t: int) -> bool:
         """Whether a bucket ends just then."""
         index = self.first_from(t)

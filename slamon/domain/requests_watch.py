@@ -23,7 +23,7 @@ from slamon.domain.decisions import (
     StandingState,
     Statement,
 )
-from slamon.domain.events import HOUR, RequestsEvent
+from slamon.domain.events import MINUTE, RequestsEvent
 from slamon.domain.exclusions import Declared
 from slamon.domain.intervals import FOREVER, Span
 from slamon.domain.request_counts import Requests
@@ -39,7 +39,8 @@ from slamon.domain.settlement import Settlement
 from slamon.domain.terms import period_to_date
 from slamon.domain.watching import CustomerFacts, Judgement, range_of, scope_of, subject_of
 
-LOOK_AHEAD = HOUR  # changes are solved for so far ahead, then again: the next bucket overtakes most of them
+# Changes are solved for until the next bucket is overdue, and so on: it overtakes most of what could be found.
+SHORTEST_LOOK_AHEAD = MINUTE
 ROLLING = "rolling"  # names the limit of a rolling window, and the period of its alerts
 
 
@@ -47,15 +48,16 @@ class Crossed(NamedTuple):
     """A limit at an instant: the last one before it broke (None: it holds), and the first at which that may change."""
 
     since: int | None
-    changes_at: int | None
+    changes_at: int
 
 
 class _Found(NamedTuple):
-    """What was found of a limit, of which facts and period, as of an instant."""
+    """What was found of a limit as of an instant: of which facts and period, and how many buckets they were."""
 
     requests: Requests
     period: Span
     at: int
+    taken: int
     crossed: Crossed
 
 
@@ -72,6 +74,7 @@ class RequestsWatch:
         self._log = facts.request_log(objective.service)
         # No budget burns at no rate.
         self._pairs = {pair.step: pair for pair in objective.burn_rates if objective.target < 1}
+        self._steps = (*self._pairs, *((ROLLING,) if objective.window.rolling is not None else ()))
         self._read: tuple[object, Requests] | None = None  # the last ones, with what they were made from
         self._found: dict[str, _Found] = {}  # by step, ROLLING for the window's own budget
         self._ended: tuple[object, RequestCounts] | None = None  # of the period that waits for its statement
@@ -134,38 +137,48 @@ class RequestsWatch:
 
     # Limits ----------------------------------------------------------------------------------------------------------
 
-    def _limits(self, requests: Requests, period: Span) -> Iterator[tuple[str, Limit]]:
-        if self.objective.window.rolling is not None:
-            yield ROLLING, rolling_limit(self.objective, requests, self.objective.window.rolling)
-        for step, pair in self._pairs.items():
-            yield step, burn_limit(self.objective, requests, pair, period)
+    def _limit(self, step: str, requests: Requests, period: Span) -> Limit:
+        pair, rolling = self._pairs.get(step), self.objective.window.rolling
+        if pair is not None:
+            return burn_limit(self.objective, requests, pair, period)
+        assert rolling is not None
+        return rolling_limit(self.objective, requests, rolling)
 
     def _crossed(self, now: int) -> dict[str, Crossed]:
-        """Each limit at `now`, by its step."""
+        """Each limit at `now`, by its step; worked out anew only where the last finding holds no longer."""
         requests, period = self._requests(now), period_to_date(self.agreement, self.objective, now)
         scope = period if self.objective.window.rolling is None else (0, 0)
-        until = min(requests.end, self.agreement.end, now + LOOK_AHEAD)
-        for step, limit in self._limits(requests, period):
-            start, known = earliest(self.agreement, requests, limit), None
+        for step in self._steps:
             last = self._found.get(step)
-            if last is not None and (last.requests, last.period) == (requests, scope) and last.at <= now:
-                start, known = last.at, last.crossed.since
-            since = broken_since(limit, start, now, known)
-            broken = since is not None
-            changes_at = None
-            if not limit.cannot_change(now, until, broken=broken):
-                changes_at = next_change(limit, now, until, broken=broken)
-            if changes_at is None and (broken or limit.bad.after(now - limit.short, FOREVER)):
-                changes_at = until  # looked for no further
-            self._found[step] = _Found(requests, scope, now, Crossed(since, changes_at))
+            if last is not None and ((last.requests, last.period) != (requests, scope) or now < last.at):
+                last = None
+            if last is None or last.taken != requests.taken or now >= last.crossed.changes_at:
+                crossed = self._cross(self._limit(step, requests, period), requests, last, now)
+                self._found[step] = _Found(requests, scope, now, requests.taken, crossed)
         return {step: found.crossed for step, found in self._found.items()}
+
+    def _cross(self, limit: Limit, requests: Requests, last: _Found | None, now: int) -> Crossed:
+        """`last`: what was found before of the same limit, when some of its buckets were not known yet."""
+        if last is None:
+            since = broken_since(limit, earliest(self.agreement, requests, limit), now)
+        else:
+            since = broken_since(limit, last.at, now, last.crossed.since)
+        look_ahead = max(2 * self._log.newest_lasted(), SHORTEST_LOOK_AHEAD)
+        until = min(requests.end, self.agreement.end, now + look_ahead)
+        broken = since is not None
+        changes_at = None
+        if not limit.cannot_change(now, until, broken=broken):
+            changes_at = next_change(limit, now, until, broken=broken)
+        if changes_at is None:  # looked for no further where anything may come of it
+            changes_at = until if broken or limit.bad.after(now - limit.short, FOREVER) else FOREVER
+        return Crossed(since, changes_at)
 
     def _ending_of_limit(self, step: str, then: int, now: int) -> Ending:
         """A limit that holds was told to be broken `then`: when it held again, if by what is known now it was broken."""
         requests = self._begin(range_of(self.agreement, self.objective, then), self._facts.declared(now))
         requests.read(now)
         period = period_to_date(self.agreement, self.objective, then)
-        limit = dict(self._limits(requests, period))[step]
+        limit = self._limit(step, requests, period)
         if broken_since(limit, earliest(self.agreement, requests, limit), then) is None:
             return Ending(Reason.AMENDED, now)
         held_at = next_change(limit, then, min(requests.end, now), broken=True)
@@ -183,7 +196,7 @@ class RequestsWatch:
                 keys.append(2 * now + 1)  # what has just become known counts once this instant has passed
             crossed = self._crossed(now)
             # A change shows when the instant before it has passed.
-            keys += [2 * one.changes_at - 1 for one in crossed.values() if one.changes_at is not None]
+            keys += [2 * one.changes_at - 1 for one in crossed.values() if one.changes_at != FOREVER]
             wanted += self._exceeded(crossed, now)
             wanted += self._burning(crossed, now)
         return Judgement(wanted, min((key for key in keys if key >= 2 * now), default=None))

@@ -17,6 +17,7 @@ from slamon.domain.decisions import (
     Outcome,
     Ratios,
     Reason,
+    RequestCounts,
     SecondCounts,
     Standing,
     StandingState,
@@ -129,6 +130,14 @@ def test_a_statement_has_the_members_of_the_interface_in_their_order() -> None:
         '"worst_case_ratio":0.5,"coverage_ratio":null,"tickets":{"met":1,"missed":1,"pending":0},'
         '"seconds":null,"requests":null,"credit":null}'
     )
+
+
+def test_requests_are_whole_numbers_unless_a_border_cut_a_bucket() -> None:
+    counts = RequestCounts((1300, 1), (20, 3))
+    standing = replace(STANDING, seconds=None, budget=None, requests=counts)
+    statement = msgspec.structs.replace(STATEMENT, tickets=None, requests=counts)
+    for record in (standing_record(standing), statement_record(statement)):
+        assert b'"tickets":null,"seconds":null,"requests":{"total":1300,"bad":6.666667}' in record
 
 
 def test_an_alert_has_the_members_of_the_interface_in_their_order() -> None:
