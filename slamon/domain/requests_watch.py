@@ -75,6 +75,7 @@ class RequestsWatch:
         # No budget burns at no rate.
         self._pairs = {pair.step: pair for pair in objective.burn_rates if objective.target < 1}
         self._steps = (*self._pairs, *((ROLLING,) if objective.window.rolling is not None else ()))
+        self._heard: list[RequestsEvent] = []  # not noticed yet
         self._read: tuple[object, Requests] | None = None  # the last ones, with what they were made from
         self._found: dict[str, _Found] = {}  # by step, ROLLING for the window's own budget
         self._ended: tuple[object, RequestCounts] | None = None  # of the period that waits for its statement
@@ -83,16 +84,17 @@ class RequestsWatch:
 
     def hear(self, event: RequestsEvent) -> None:
         """The log has this bucket more, wherever it belongs: what was read of it and later is read anew."""
-        begins = event.time - event.duration
-        self.settlement.unsettle(begins)
-        if self._ended is not None and begins < (self.settlement.next_span() or (0, 0))[1]:
-            self._ended = None
+        self._heard.append(event)
         if self._read is not None and self._read[1].has_passed(event.time):
             self._read[1].forget_from(event.time)
         self._found = {step: found for step, found in self._found.items() if found.at <= event.time}
 
     def notice(self, now: int) -> None:
-        """Time alone changes nothing about the past of requests."""
+        """What was heard and is known by now may speak of settled periods; what is ahead of the clock waits."""
+        for event in self._heard:
+            if event.time <= now:
+                self.settlement.unsettle(event.time - event.duration)
+        self._heard = [event for event in self._heard if event.time > now]
 
     def _requests(self, now: int) -> Requests:
         """What speaks about `now`: the same while its range lasts, with what became known since added."""
@@ -231,7 +233,8 @@ class RequestsWatch:
         span = self.settlement.next_span()
         if self.objective.window.rolling is not None or span is None or now < span[1]:
             return
-        made_from = (span, self._facts.declared(now))
+        known = self._log.first_from(min(now + 1, span[1] + self._log.longest))
+        made_from = (span, self._facts.declared(now), known)
         if self._ended is None or self._ended[0] != made_from:
             self._ended = (made_from, self._counts(span, now))
         counts = self._ended[1]
