@@ -9,7 +9,7 @@ clause's cap limits what is taken away per calendar unit, inside service hours a
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from slamon.domain.agreement import Agreement, AvailabilityObjective, ExclusionTerm
+from slamon.domain.agreement import Agreement, ExclusionTerm, ServiceObjective
 from slamon.domain.events import ExclusionEvent, ExclusionReason, ExclusionState
 from slamon.domain.intervals import Span, Spans, clip, intersect, union
 from slamon.domain.periods import periods
@@ -64,7 +64,7 @@ def _applies(term: ExclusionTerm, exclusion: Declared) -> bool:
 
 
 def excluded(
-    agreement: Agreement, objective: AvailabilityObjective, known: Iterable[Declared], start: int, end: int
+    agreement: Agreement, objective: ServiceObjective, known: Iterable[Declared], start: int, end: int
 ) -> list[Span]:
     """The spans inside [start, end) that do not count for the objective under this version of the agreement."""
     start, end = max(start, agreement.start), min(end, agreement.end)
@@ -88,7 +88,7 @@ def excluded(
 def _of_term(
     term: ExclusionTerm,
     agreement: Agreement,
-    objective: AvailabilityObjective,
+    objective: ServiceObjective,
     spans: Spans,
     start: int,
     end: int,
