@@ -95,6 +95,10 @@ class AlertBook:
     def restore(self, id_: str, memory: AlertMemory) -> None:
         self._of.setdefault(memory.subject, {})[id_] = memory
 
+    def release(self, subject: Subject) -> dict[str, AlertMemory]:
+        """Forget what is remembered of a subject, and return it by alert id."""
+        return self._of.pop(subject, {})
+
     def subjects(self) -> Iterator[Subject]:
         yield from self._of
 
