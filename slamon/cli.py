@@ -234,7 +234,17 @@ def openslo(customer: str | None, name: str | None, first_day: str | None, files
 )
 @click.option("--sort", is_flag=True, help="Take the events in the order of their time instead.")
 @click.option("--until", type=InstantType(), help="Judge as of this instant; default: the latest event.")
-def replay(agreements: tuple[Path, ...], events: Path, out: Path, *, sort: bool, until: int | None) -> None:
+@click.option(
+    "--memory",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    default=1024,
+    show_default=True,
+    help="Memory to stay near, in MiB; beyond it, decided tickets wait in temporary files in the folder for the results.",
+)
+def replay(
+    agreements: tuple[Path, ...], events: Path, out: Path, *, sort: bool, until: int | None, memory: int
+) -> None:
     """Judge recorded events without Kafka.
 
     Writes clocks, standings, statements, credits and alerts as NDJSON into the folder, the same bytes for the same input.
@@ -249,6 +259,7 @@ def replay(agreements: tuple[Path, ...], events: Path, out: Path, *, sort: bool,
         TimeRemainingColumn,
     )
 
+    from slamon.overflow import MEBIBYTE, Memory
     from slamon.replay import replay_file, told
 
     loaded = _load(agreements)
@@ -271,6 +282,7 @@ def replay(agreements: tuple[Path, ...], events: Path, out: Path, *, sort: bool,
                 out,
                 sort=sort,
                 until=until,
+                memory=Memory(memory * MEBIBYTE),
                 progress=lambda count: progress.advance(bar, count),
             )
         except OSError as error:

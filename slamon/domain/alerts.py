@@ -110,6 +110,10 @@ class AlertBook:
         for subject, memories in list(self._of.items()):
             yield from ((subject, id_, memories[id_]) for id_ in list(memories))
 
+    def release(self, subject: Subject) -> dict[str, AlertMemory]:
+        """Forget what is remembered of a subject, and return it by alert id."""
+        return self._of.pop(subject, {})
+
     def firing(self) -> Iterator[AlertTransition]:
         for memories in self._of.values():
             yield from (memory.firing for memory in memories.values() if memory.firing is not None)

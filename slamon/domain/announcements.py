@@ -42,7 +42,8 @@ KINDS: dict[type[Objective], str] = {
 
 def instant(t: int) -> str:
     """RFC 3339 in UTC, to the microsecond."""
-    return (EPOCH + timedelta(microseconds=min(t, LAST))).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    there = EPOCH + timedelta(microseconds=min(t, LAST))
+    return there.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def local(t: int, agreement: Agreement) -> str:
@@ -101,22 +102,21 @@ def ticket_at_risk(
 ) -> dict[str, str]:
     """A warn step at `threshold` of elapsed time was reached and the clock runs on; `record` is the clock as of `now`."""
     due_at = record.due_at if record.due_at is not None else now
-    left = objective.target - record.elapsed
+    due, left = local(due_at, agreement), duration(objective.target - record.elapsed)
     kind = "" if objective.calendar.always else " of service hours"
-    what = f"{record.customer}: {MEASURES[record.measure]} ticket {record.ticket} is due {local(due_at, agreement)}"
-    escalated = _escalated(agreement, Fraction(threshold, objective.target))
+    what = f"{record.customer}: {MEASURES[record.measure]} ticket {record.ticket} is due {due}"
     return (
         _common(agreement, objective)
-        | escalated
+        | _escalated(agreement, Fraction(threshold, objective.target))
         | {
-            "summary": f"{what}; {duration(left)}{kind} left",
+            "summary": f"{what}; {left}{kind} left",
             "description": (
                 f"{_who(agreement)}, objective {objective.name}: {duration(record.elapsed)} of {duration(objective.target)} are used. "
                 f"Without {'an answer' if record.measure is not Measure.RESOLUTION else 'a resolution'} by "
-                f"{local(due_at, agreement)} the promise for this ticket is broken."
+                f"{due} the promise for this ticket is broken."
             ),
             "due_at": instant(due_at),
-            "time_left": duration(left),
+            "time_left": left,
         }
     )
 

@@ -23,7 +23,9 @@ class Tally:
         self.pending_at: Counter[int] = Counter()  # end of a judged period: cycles pending then
 
     def _decided(self, outcome: ClockOutcome) -> list[int] | None:
-        return {ClockOutcome.MET: self.met, ClockOutcome.MISSED: self.missed}.get(outcome)
+        if outcome is ClockOutcome.MET:
+            return self.met
+        return self.missed if outcome is ClockOutcome.MISSED else None
 
     def decide(self, outcome: ClockOutcome, at: int | None) -> None:
         decided = self._decided(outcome)

@@ -216,13 +216,12 @@ class Calendar:
         opening = opens[i]
         closing = closes[i]
         if a >= opening:  # both inside or after the same span
-            return min(b, closing) - a if a < closing else 0
-        total = before[i] + min(b, closing) - opening
-        i = bisect_right(opens, a) - 1
+            return 0 if a >= closing else b - a if b < closing else closing - a
+        total = before[i] + b - opening if b < closing else before[i + 1]
+        i = bisect_right(opens, a, 0, i) - 1
         if i < 0:
             return total
-        closing = closes[i]
-        return total - before[i] - min(a, closing) + opens[i]
+        return total - (before[i] + a - opens[i] if a < closes[i] else before[i + 1])
 
     def add(self, a: int, d: int) -> int:
         """The earliest instant by which `d` has elapsed since `a`; `a` itself if `d` is not above 0; FOREVER if never."""
@@ -230,16 +229,21 @@ class Calendar:
             return a
         if self.always:
             return a + d
-        table = self._table
-        if not table.start <= a < table.end:
-            table = self._covering(a, a)
-        total = _open_until(table, a) + d
-        while total > table.before[-1]:
-            if table.end >= FOREVER:
-                return FOREVER
-            table = self._extended(table)
-        i = bisect_left(table.before, total) - 1
-        return table.opens[i] + total - table.before[i]
+        opens, closes, before, start, end, _, _ = self._table
+        while True:
+            if start <= a < end:
+                i = bisect_right(opens, a) - 1
+                total = d  # opening time since the beginning of the table
+                if i >= 0:
+                    total += before[i] + a - opens[i] if a < closes[i] else before[i + 1]
+                if total <= before[-1]:
+                    i = bisect_left(before, total) - 1
+                    return opens[i] + total - before[i]
+                if end >= FOREVER:
+                    return FOREVER
+                opens, closes, before, start, end, _, _ = self._extended(self._table)
+            else:
+                opens, closes, before, start, end, _, _ = self._covering(a, a)
 
     def overrun(self, a: int, d: int) -> int:
         """The greatest lower bound of the instants t >= a with `elapsed(a, t) > d`; FOREVER if there are none.

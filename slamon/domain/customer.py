@@ -18,7 +18,7 @@ from slamon.domain.alerts import Subject
 from slamon.domain.attainment import Tally
 from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.decisions import Statement
-from slamon.domain.events import ExclusionEvent, order_key
+from slamon.domain.events import ExclusionEvent, TicketEvent, order_key
 from slamon.domain.exclusions import Declared, declared
 from slamon.domain.intervals import Span
 from slamon.domain.request_log import RequestLog
@@ -169,6 +169,15 @@ class Customer:
         found = self.tickets.get(ticket)
         if found is None:
             found = self.tickets[ticket] = Ticket(self.id, ticket, self.terms, self._boundaries)
+        return found
+
+    def take_back(self, ticket: str, events: Iterable[TicketEvent], now: int) -> Ticket:
+        """The ticket that was released with these events, as it was then: what it came to is counted already."""
+        found = self.ticket(ticket)
+        for event in events:
+            found.add(event)
+        found.read(now)
+        found.verdicts = {identity: verdict for identity, _, verdict in found.look(now)}
         return found
 
     def add_exclusion(self, event: ExclusionEvent) -> None:

@@ -247,6 +247,23 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     requests: tuple[RequestsEvent, ...] | None = None
 
 
+class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """All that a monitor must be given back to go on with a ticket that it forgot."""
+
+    events: tuple[TicketEvent, ...]
+    alerts: dict[str, AlertMemory]  # by alert id
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A decided ticket that a monitor forgot; its clocks stay as they are unless it is heard of again."""
+
+    customer: str
+    ticket: str
+    kept: Kept
+    clocks: tuple[ClockRecord, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class FactsChanged:
     """The record under `key` is now `facts`; None: it is gone."""

@@ -34,7 +34,9 @@ from slamon.domain.decisions import (
     FactKind,
     Facts,
     FactsChanged,
+    Kept,
     Reason,
+    Released,
     Standing,
     StandingChanged,
     Statement,
@@ -73,12 +75,19 @@ class Monitor:
     """The state of one task. Owned by one task and changed in place; not thread-safe."""
 
     def __init__(
-        self, agreements: Sequence[Agreement], *, steps: bool, on_time: int = 0, durable: bool = True
+        self,
+        agreements: Sequence[Agreement],
+        *,
+        steps: bool,
+        on_time: int = 0,
+        durable: bool = True,
+        recall: Callable[[str, str], Kept | None] | None = None,
     ) -> None:
         """`steps`: visit every key (replay). `on_time`: what is known within so many microseconds is not late.
 
         `durable`: decide `FactsChanged` and `StandingChanged` as the clock moves; without it facts cannot be taken up by
         another monitor, and standings are only there to be asked for.
+        `recall`: gives back what was kept of a ticket, by customer and ticket, and keeps it no longer (see `release`).
         """
         by_customer: dict[str, list[Agreement]] = {}
         for agreement in agreements:
@@ -88,6 +97,8 @@ class Monitor:
         self._steps = steps
         self._on_time = on_time
         self._durable = durable
+        self._recall = recall
+        self._released_unknown = 0  # of the released tickets, those that nobody saw open
         self._services: dict[tuple[str | None, str], dict[str, AvailabilityEvent]] = {}  # by id
         self._service_days: dict[tuple[str | None, str, int], list[AvailabilityEvent]] = {}
         self._request_days: dict[FactKey, list[RequestsEvent]] = {}
@@ -184,7 +195,7 @@ class Monitor:
         customer = self.customers.get(event.customer)
         if customer is None or not customer.hears_tickets:
             return Taken.UNMATCHED
-        ticket = customer.ticket(event.ticket)
+        ticket = customer.tickets.get(event.ticket) or self._recalled(customer, event.ticket)
         known = ticket.history.find(event)
         if known is not None:
             return _repeated(known, event)
@@ -360,6 +371,36 @@ class Monitor:
 
     def _soil(self, subject: Subject) -> None:
         self._dirty[id(subject)] = subject
+
+    # Decided tickets, forgotten and recalled ------------------------------------------------------------------------
+
+    def release(self) -> Iterator[Released]:
+        """Forget every ticket of which time alone changes nothing more; only when all is judged and drained.
+
+        What it came to stays counted. Whoever keeps what is returned gives it back through `recall` as soon as the ticket
+        is heard of again, and all goes on as if it had never been away.
+        """
+        now = self._clock()
+        # Timers out of use would hold on to what is released.
+        self._timers = [timer for timer in self._timers if timer[-1].armed == timer[0]]
+        heapq.heapify(self._timers)
+        for customer in self.customers.values():
+            for ticket in [one for one in customer.tickets.values() if one.is_decided(now)]:
+                del customer.tickets[ticket.id]
+                self._released_unknown += ticket.history.opening_unknown
+                kept = Kept(tuple(ticket.history.events), self._alerts.release(ticket.subject))
+                yield Released(customer.id, ticket.id, kept, tuple(ticket.records(now)))
+
+    def _recalled(self, customer: Customer, ticket: str) -> Ticket:
+        """The ticket as it was when it was released, or a new one."""
+        kept = None if self._recall is None else self._recall(customer.id, ticket)
+        if kept is None:
+            return customer.ticket(ticket)
+        found = customer.take_back(ticket, kept.events, self._clock())
+        self._released_unknown -= found.history.opening_unknown
+        for id_, memory in kept.alerts.items():
+            self._alerts.restore(id_, memory)
+        return found
 
     # Verdicts -------------------------------------------------------------------------------------------------------
 
@@ -574,7 +615,7 @@ class Monitor:
 
     def opening_unknown(self) -> int:
         """Tickets without clocks because nobody saw them open."""
-        return sum(
+        return self._released_unknown + sum(
             ticket.history.opening_unknown for c in self.customers.values() for ticket in c.tickets.values()
         )
 

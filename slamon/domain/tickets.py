@@ -152,6 +152,12 @@ class Ticket:
     def is_pending(self) -> bool:
         return any(found.outcome is ClockOutcome.PENDING for found in self.verdicts.values())
 
+    def is_decided(self, now: int) -> bool:
+        """Whether time alone changes nothing more of it: no clock runs, or is paused, and nothing known lies ahead."""
+        if any(clock.phase is Phase.RUNNING for clock in self._live.values()):
+            return False
+        return self.wake_at(now) is None
+
     def wake_at(self, now: int) -> int | None:
         """The next instant, in half microseconds (see `monitor`), at which something changes although no event comes."""
         keys = []

@@ -18,7 +18,8 @@ from slamon.domain.events import DAY, MINUTE, AvailabilityEvent, Event, ServiceS
 
 CUSTOMERS = tuple(f"customer-{n:02}" for n in range(40))
 START = 20_514 * DAY  # 2026-03-02, a Monday
-EVENTS_A_DAY = 90_000  # of all customers, about; two thirds are heartbeats, the rest are of tickets
+EVENTS_A_DAY = 77_000  # of all customers, about; three quarters are heartbeats, the rest are of tickets
+REFERENCE = 1_000_000  # events from `START` on, of some 50,000 tickets: the reference stream
 
 CALENDAR = """\
 apiVersion: slamon/v1
@@ -73,7 +74,7 @@ def events(start: int = START) -> Iterator[Event]:
     """In the order of their time, from `start` (microseconds) on, without end."""
     streams: list[Iterator[Event]] = []
     for customer in CUSTOMERS:
-        desk = world.Company(customer, "Europe/Berlin", 14.0, 0.9, ("api",), 1.0)
+        desk = world.Company(customer, "Europe/Berlin", 8.0, 0.9, ("api",), 1.0)
         streams += [
             world._tickets(random.Random(f"tickets/{customer}"), desk, start),
             _heartbeats(random.Random(f"heartbeats/{customer}"), customer, start),

@@ -611,7 +611,7 @@ def _down_by(objective: AvailabilityObjective, history: Sequence[TicketEvent], n
         if at in changes:
             fields = fields_at(history, at)
             active = fields.status in _ACTIVE
-            if active or (was_active and fields.status in _DONE):
+            if active != was_active and fields.status is not TicketStatus.CANCELLED:
                 found |= span
                 span = set()
             was_active = active
