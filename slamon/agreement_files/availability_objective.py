@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from fractions import Fraction
 
-from slamon.agreement_files.findings import listed, quoted
+from slamon.agreement_files.burn_rates import burn_rates
+from slamon.agreement_files.findings import quoted
 from slamon.agreement_files.frame import (
     WINDOW,
     Frame,
@@ -25,11 +26,9 @@ from slamon.agreement_files.notations import (
 from slamon.agreement_files.sections import RefusedError, Section
 from slamon.agreement_files.ticket_objective import ticket_filter
 from slamon.domain.agreement import (
-    DEFAULT_BURN_RATES,
     AlertName,
     AvailabilityAlerts,
     AvailabilityObjective,
-    BurnRatePair,
     DegradedCountsAs,
     ExclusionsCountAs,
     Step,
@@ -38,8 +37,8 @@ from slamon.domain.agreement import (
     UnknownCountsAs,
 )
 from slamon.domain.calendars import Calendar
-from slamon.domain.events import DAY, MINUTE
-from slamon.domain.periods import TimeWindow, Unit
+from slamon.domain.events import MINUTE
+from slamon.domain.periods import TimeWindow
 
 AVAILABILITY = "{target: 99.9%, timeWindow: {calendar: month}}"
 DOWN_WHILE = "{tickets: {priority: [P1]}}"
@@ -50,7 +49,6 @@ _AVAILABILITY_ALERTS = (
     AlertName.BREACHED,
     AlertName.MEASUREMENT_LOST,
 )
-_NOMINAL = {Unit.WEEK: 7 * DAY, Unit.MONTH: 30 * DAY, Unit.QUARTER: 90 * DAY, Unit.YEAR: 365 * DAY}
 
 
 def read_availability_objective(called: str, section: Section, frame: Frame) -> AvailabilityObjective | None:
@@ -132,30 +130,6 @@ def _alerts(
     return AvailabilityAlerts(pairs, time_left, alert_after, coverage)
 
 
-def burn_rates(
-    section: Section, target: Fraction | None, window: TimeWindow | None, terms: Section, frame: Frame
-) -> tuple[BurnRatePair, ...]:
-    """The pairs of the table that can tell something, from the `alerts` in `section`; `terms` hold the target."""
-    tables: dict[str, tuple[BurnRatePair, ...]] = {"default": DEFAULT_BURN_RATES, "none": ()}
-    table = section.optional(
-        "burnRates", one_of(tables, "table of burn rates"), DEFAULT_BURN_RATES, "default"
-    )
-    pairs = table
-    if target is not None and window is not None:
-        pairs = tuple(pair for pair in table if within_reach(pair, target, window))
-        left_out = [pair.step for pair in table if pair not in pairs]
-        if left_out and (target < 1 or section.has("burnRates")):
-            frame.report.advise(
-                section.key_place("burnRates") if section.has("burnRates") else terms.key_place("target"),
-                "burn-rate-out-of-reach",
-                f"burn rates left out: {listed(left_out)}; with this target and time window they tell nothing"
-                if target < 1
-                else "a target of 100% leaves no error budget to burn: there are no burn rates",
-                "nothing to do; `alerts: {burnRates: none}` leaves all of them out",
-            )
-    return pairs
-
-
 def _time_left_step(calendar: Calendar | None) -> Callable[[str], Step]:
     read_duration = above_zero(duration_by(calendar))
 
@@ -170,12 +144,3 @@ def _time_left_step(calendar: Calendar | None) -> Callable[[str], Step]:
         return share_step(text)
 
     return read
-
-
-def within_reach(pair: BurnRatePair, target: Fraction, window: TimeWindow) -> bool:
-    """Whether the pair can tell anything: its threshold lies between even use of the budget and a full outage,
-    and its long window fits into the period twice. Calendar periods have their nominal length here."""
-    period = _NOMINAL[window.unit] if window.unit else window.rolling
-    assert period is not None
-    factor = pair.share * period / pair.long
-    return target < 1 and 1 <= factor <= 1 / (1 - target) and pair.long * 2 <= period

@@ -12,7 +12,7 @@ from slamon.domain.periods import TimeWindow, Unit
 
 UNITS = {unit.value: unit for unit in Unit}
 WINDOW = "{calendar: month}"
-_SEVERITIES = {one.value: one for one in Severity}
+SEVERITIES = {one.value: one for one in Severity}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def severities(section: Section, alerts: tuple[AlertName, ...], report: Report) 
     )
     severities = {}
     for pair in section.pairs():
-        severity = section.value(pair, one_of(_SEVERITIES, "severity"), "warning")
+        severity = section.value(pair, one_of(SEVERITIES, "severity"), "warning")
         try:
             alert = read_name(pair.key)
         except RefusedError as refused:

@@ -1,6 +1,6 @@
 """A promise about a service's requests, from the objective's `requests`."""
 
-from slamon.agreement_files.availability_objective import burn_rates
+from slamon.agreement_files.burn_rates import burn_rates
 from slamon.agreement_files.frame import WINDOW, Frame, calendar_of, severities, time_window
 from slamon.agreement_files.notations import one_of, target_share, word
 from slamon.agreement_files.sections import Section

@@ -211,7 +211,29 @@ _ATTAINMENT = _object(
     dependentRequired={"belowMinimum": ["minimumTickets"]},
 )
 
-_BURN_RATES = _one_of(["default", "none"], "The table of burn rates that warn.", "default")
+_BURN_RATES = {
+    "anyOf": [
+        _one_of(["default", "none"], "The table of slamon's own, or none.", "default"),
+        {
+            "type": "array",
+            "minItems": 1,
+            "items": _object(
+                "Warn when so much of the budget is used within `long`, and still within `short`.",
+                {
+                    "share": _percentage("The share of the period's budget.", "2%"),
+                    "long": _duration("The long window: at most half the period.", "1h"),
+                    "short": _duration("The short window; a twelfth of the long one by default.", "5m"),
+                    "severity": _one_of(Severity, "The severity of the alert."),
+                    "step": _word(),
+                },
+                "share",
+                "long",
+                "severity",
+            ),
+        },
+    ],
+    "description": "The table of burn rates that warn.",
+}
 
 _AVAILABILITY = _object(
     "A promise about the share of time in which the service is up.",

@@ -46,6 +46,9 @@ class Section:
     def has(self, key: str) -> bool:
         return key in self._entries
 
+    def is_list(self, key: str) -> bool:
+        return key in self._entries and isinstance(self._entries[key].value, Listing)
+
     def key_place(self, key: str) -> Place:
         entry = self._entries.get(key)
         return self.at.below(key) if entry is None else entry.key_at

@@ -8,7 +8,7 @@ statements it issued.
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from slamon.domain.agreement import Agreement, Objective, ServiceObjective, TicketFilter
+from slamon.domain.agreement import Agreement, Objective, RequestsObjective, ServiceObjective, TicketFilter
 from slamon.domain.alerts import Subject, Wanted
 from slamon.domain.attainment import Tally
 from slamon.domain.events import DAY
@@ -19,8 +19,6 @@ from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.terms import period_to_date
 from slamon.domain.ticket_clock import Clock
 from slamon.domain.ticket_downtime import TicketDowntime
-
-LONGEST_BURN_WINDOW = 3 * DAY
 
 
 class Judgement(NamedTuple):
@@ -54,9 +52,11 @@ def scope_of(span: Span) -> str:
 
 def range_of(agreement: Agreement, objective: ServiceObjective, now: int) -> Span:
     """What has to be measured to speak about `now`; the same for a while, so that it is seldom made anew."""
+    pairs = objective.burn_rates if isinstance(objective, RequestsObjective) else objective.alerts.burn_rates
+    longest = max((pair.long for pair in pairs), default=0)
     rolling = objective.window.rolling
     if rolling is None:
         start, end = period_to_date(agreement, objective, now)
-        return start - LONGEST_BURN_WINDOW, end
+        return start - longest, end
     day = now - now % DAY
-    return day - rolling - max(rolling, LONGEST_BURN_WINDOW), day + DAY + rolling
+    return day - rolling - max(rolling, longest), day + DAY + rolling

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slamon.agreement_files import Loaded, load, yaml_source
-from slamon.agreement_files.availability_objective import within_reach
+from slamon.agreement_files.burn_rates import why_out_of_reach
 from slamon.agreement_files.findings import Report
 from slamon.agreement_files.notations import duration, duration_by, percentage
 from slamon.domain.agreement import (
@@ -607,7 +607,7 @@ def test_only_burn_rates_that_can_tell_something_are_used(
     target: str, window: TimeWindow, steps: list[str]
 ) -> None:
     assert [
-        pair.step for pair in DEFAULT_BURN_RATES if within_reach(pair, percentage(target), window)
+        pair.step for pair in DEFAULT_BURN_RATES if why_out_of_reach(pair, percentage(target), window) is None
     ] == steps
 
 
@@ -619,7 +619,7 @@ def test_a_burn_rate_in_reach_fires_in_a_full_outage_and_not_at_even_use(
     nominal = {Unit.WEEK: 7 * DAY, Unit.MONTH: 30 * DAY, Unit.QUARTER: 90 * DAY, Unit.YEAR: 365 * DAY}
     period = window.rolling or nominal[window.unit or Unit.MONTH]
     for pair in DEFAULT_BURN_RATES:
-        if within_reach(pair, target, window):
+        if why_out_of_reach(pair, target, window) is None:
             threshold = pair.share * period / pair.long
             assert threshold * (1 - target) <= 1 <= threshold
             assert pair.long * 2 <= period
