@@ -9,6 +9,7 @@ neither side of the ratio; with `up` it is applicable, known and up.
     worst case = 1 - (down + unknown) / applicable        coverage = known / applicable
 """
 
+import enum
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -63,6 +64,17 @@ def running_outage(objective: AvailabilityObjective, timeline: ServiceTimeline, 
     return Outage(since, now - since >= objective.minimum_outage)
 
 
+def outages(objective: AvailabilityObjective, timeline: ServiceTimeline, start: int, end: int) -> list[Span]:
+    """The maximal spans of down that touch [start, end), uncut, however short; the last may end at FOREVER."""
+    return timeline.spans_of(DOWN[objective.degraded_counts_as], start, end)
+
+
+def lasts(objective: AvailabilityObjective, outage: Span, now: int) -> bool:
+    """Whether an outage has lasted long enough by `now` to count."""
+    since, until = outage
+    return (until if until != FOREVER else now) - since >= objective.minimum_outage
+
+
 def measure(
     agreement: Agreement,
     objective: AvailabilityObjective,
@@ -78,12 +90,8 @@ def measure(
     without = excluded(agreement, objective, known, start, end)
     countable = subtract(hours, without)
     outage = running_outage(objective, timeline, now)
-    shortest = objective.minimum_outage
-    outages = [
-        (since, until)
-        for since, until in timeline.spans_of(DOWN[objective.degraded_counts_as], start, end)
-        if (until if until != FOREVER else now) - since >= shortest
-    ]
+    found = outages(objective, timeline, start, end)
+    long_enough = [one for one in found if lasts(objective, one, now)]
     unknown = timeline.spans_of(UNKNOWN, start, end)
     removed = objective.exclusions_count_as is ExclusionsCountAs.REMOVED
     return Measured(
@@ -91,7 +99,7 @@ def measure(
         applicable=Lengths(countable if removed else hours),
         countable=Lengths(countable),
         excluded=Lengths(intersect(hours, without)),
-        down=Lengths(intersect(outages, countable)),
+        down=Lengths(intersect(long_enough, countable)),
         unknown=Lengths(intersect(unknown, countable)),
         outage=outage,
         start=start,
@@ -128,6 +136,20 @@ def ratios(counts: SecondCounts) -> Ratios:
     )
 
 
+class Rule(enum.Enum):
+    """By which rule the verdict falls, in the order in which they are asked."""
+
+    NOTHING_APPLICABLE = "nothing_applicable"
+    WORST_CASE_REACHES = "worst_case_reaches"  # the target
+    BEST_CASE_FAILS = "best_case_fails"
+    UNKNOWN_COUNTS = "unknown_counts"  # as the objective says: between worst and best case nobody knows
+
+
+OUTCOMES = {
+    Rule.NOTHING_APPLICABLE: Outcome.NOT_APPLICABLE,
+    Rule.WORST_CASE_REACHES: Outcome.MET,
+    Rule.BEST_CASE_FAILS: Outcome.MISSED,
+}
 ELSE = {
     UnknownCountsAs.UNDETERMINED: Outcome.UNDETERMINED,
     UnknownCountsAs.UP: Outcome.MET,
@@ -135,13 +157,16 @@ ELSE = {
 }
 
 
-def verdict(objective: AvailabilityObjective, counts: SecondCounts) -> Outcome:
+def ruling(objective: AvailabilityObjective, counts: SecondCounts) -> Rule:
     """Met if even the worst case reaches the target, missed if even the best does not; else what unknown counts as."""
     if counts.applicable == 0:
-        return Outcome.NOT_APPLICABLE
+        return Rule.NOTHING_APPLICABLE
     allowed = (1 - objective.target) * counts.applicable
     if counts.down + counts.unknown <= allowed:
-        return Outcome.MET
-    if counts.down > allowed:
-        return Outcome.MISSED
-    return ELSE[objective.unknown_counts_as]
+        return Rule.WORST_CASE_REACHES
+    return Rule.BEST_CASE_FAILS if counts.down > allowed else Rule.UNKNOWN_COUNTS
+
+
+def verdict(objective: AvailabilityObjective, counts: SecondCounts) -> Outcome:
+    rule = ruling(objective, counts)
+    return ELSE[objective.unknown_counts_as] if rule is Rule.UNKNOWN_COUNTS else OUTCOMES[rule]

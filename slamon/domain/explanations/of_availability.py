@@ -1,0 +1,325 @@
+"""Why an availability objective was met or missed in a period: each outage, each exclusion by its clause, each gap.
+
+The sets are those that the verdict is made of (`availability.measure`, `exclusions.by_clause`); here they are only cut
+apart by the outage, the clause and the gap they come from, so that the parts add up to what was said. Where clauses
+overlap, the earlier in file order is said to have taken the time.
+"""
+
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from slamon.domain import availability
+from slamon.domain.agreement import Agreement, AvailabilityObjective, ExclusionTerm
+from slamon.domain.availability import DOWN, UNKNOWN, Measured, Rule
+from slamon.domain.availability_watch import AvailabilityWatch
+from slamon.domain.customer import Customer
+from slamon.domain.decisions import Ratios, SecondCounts, Standing, Statement
+from slamon.domain.error_budget import budget, exhaustion
+from slamon.domain.events import ExclusionEvent, ServiceStatus
+from slamon.domain.exclusions import Declared, Granted, Objection, by_clause, clause_of, declared, objection
+from slamon.domain.intervals import FOREVER, Span, Spans, clip, intersect, length, subtract, union
+from slamon.domain.service_timeline import BEFORE_ALL, Change, ServiceTimeline
+
+
+@dataclass(frozen=True, slots=True)
+class OutageStory:
+    """A maximal span of down, uncut; `end` is None while it runs. Lengths are microseconds.
+
+    `in_period` = `outside_hours` + `excluded` + `counted`, if it is long enough to count; else `counted` is 0.
+    """
+
+    start: int
+    end: int | None
+    statuses: tuple[Change, ...]  # what was reported in it, in order
+    lasted: int  # up to now, if it runs
+    long_enough: bool
+    in_period: int
+    outside_hours: int
+    excluded: tuple[tuple[str, int], ...]  # by clause
+    counted: int
+
+
+@dataclass(frozen=True, slots=True)
+class CapUse:
+    """A unit of a clause's cap: how much was asked for inside service hours, and how much of it was granted."""
+
+    start: int
+    end: int
+    asked: int
+    granted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseStory:
+    """What a clause took away in the period, inside service hours, beyond what earlier clauses took."""
+
+    term: ExclusionTerm
+    spans: tuple[Span, ...]  # inside service hours, overlaps with earlier clauses included
+    taken: int
+    downtime: int  # how much of that would have counted as down
+    caps: tuple[CapUse, ...]
+
+
+class Refusal(enum.Enum):
+    """Why a declared exclusion changes nothing."""
+
+    WITHDRAWN = "withdrawn"
+    OTHER_SERVICE = "other_service"
+    NO_CLAUSE = "no_clause"  # none is for declared ones of its reason
+    CLAUSE_SERVICES = "clause_services"  # those that are do not cover the service
+    NOTICE = "notice"  # announced too late
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredStory:
+    """One exclusion id: what its newest event says, and by which clause it applies, or why by none."""
+
+    event: ExclusionEvent  # the newest
+    span: Span | None  # None: withdrawn without ever naming one
+    announced_at: int | None
+    clause: str | None
+    refusal: Refusal | None
+    notice: int | None  # asked for by the clause that applies, or that would but for its notice
+    in_period: int  # of its span, inside service hours
+
+
+class Cause(enum.Enum):
+    """Why the status was unknown."""
+
+    BEFORE_ALL = "before_first_event"
+    REPORTED = "reported"
+    HEARTBEATS_MISSED = "heartbeats_missed"
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownStory:
+    """A span of unknown status, uncut; `start` is None before the first event, `end` while it lasts."""
+
+    start: int | None
+    end: int | None
+    cause: Cause
+    last_heard: int | None  # the event whose heartbeats were missed
+    counted: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStory:
+    """`breached_at`: the last instant at which the budget of a calendar period is not exceeded, if it ever is."""
+
+    whole: Fraction
+    used: int
+    breached_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityExplanation:
+    """`said` is the statement, or the standing while the period runs; sums are up to `until`, the end or now."""
+
+    agreement: Agreement
+    objective: AvailabilityObjective
+    period: Span
+    until: int
+    as_of: int
+    said: Statement | Standing
+    hours: int  # service hours in the period, up to `until`
+    outages: tuple[OutageStory, ...]
+    clauses: tuple[ClauseStory, ...]
+    declared: tuple[DeclaredStory, ...]
+    unknown: tuple[UnknownStory, ...]
+    budget: BudgetStory
+    rule: Rule
+
+    @property
+    def seconds(self) -> SecondCounts:
+        counts = self.said.seconds
+        assert counts is not None, "what is said of availability counts seconds"
+        return counts
+
+    @property
+    def ratios(self) -> Ratios:
+        return self.said.ratios
+
+
+def explain_availability(
+    customer: Customer, watch: AvailabilityWatch, period: Span, said: Statement | Standing, now: int
+) -> AvailabilityExplanation:
+    """`said`: what the watch says of the period at `now`; a standing if the period is not over."""
+    agreement, objective = watch.agreement, watch.objective
+    timeline = customer.timeline(objective.service)
+    timeline.read(now)
+    known = customer.declared(now)
+    span = (period[0], min(period[1], now))
+    measured = availability.measure(agreement, objective, timeline, known, period, now)
+    hours = clip(measured.service.spans, *span)
+    granted = by_clause(agreement, objective, known, *period)
+    clauses = list(_clauses(granted, hours, _down(objective, timeline, span, now)))
+    counts = said.seconds
+    assert counts is not None, "what is said of availability counts seconds"
+    return AvailabilityExplanation(
+        agreement=agreement,
+        objective=objective,
+        period=period,
+        until=span[1],
+        as_of=now,
+        said=said,
+        hours=length(hours),
+        outages=tuple(_outages(objective, timeline, measured, granted, hours, span, now)),
+        clauses=tuple(clauses),
+        declared=tuple(_declared(customer, agreement, objective, hours, period, now)),
+        unknown=tuple(_unknown(timeline, measured, span)),
+        budget=_budget(watch, measured, period, counts, now),
+        rule=availability.ruling(objective, counts),
+    )
+
+
+def _down(objective: AvailabilityObjective, timeline: ServiceTimeline, span: Span, now: int) -> list[Span]:
+    """The downtime that counts but for service hours and exclusions."""
+    found = availability.outages(objective, timeline, *span)
+    return clip([one for one in found if availability.lasts(objective, one, now)], *span)
+
+
+def _outages(
+    objective: AvailabilityObjective,
+    timeline: ServiceTimeline,
+    measured: Measured,
+    granted: Sequence[Granted],
+    hours: Spans,
+    span: Span,
+    now: int,
+) -> Iterator[OutageStory]:
+    for outage in availability.outages(objective, timeline, *span):
+        start, end = outage
+        long_enough = availability.lasts(objective, outage, now)
+        inside = clip([outage], *span)
+        if not inside:  # the period begins only now
+            continue
+        open_to_count = intersect(inside, hours)
+        excluded = []
+        rest: Spans = open_to_count
+        for one in granted:
+            taken = intersect(rest, one.spans)
+            if taken:
+                excluded.append((one.term.name, length(taken)))
+                rest = subtract(rest, one.spans)
+        yield OutageStory(
+            start=start,
+            end=None if end == FOREVER else end,
+            statuses=tuple(_statuses(objective, timeline, outage)),
+            lasted=(now if end == FOREVER else end) - start,
+            long_enough=long_enough,
+            in_period=length(inside),
+            outside_hours=length(inside) - length(open_to_count),
+            excluded=tuple(excluded),
+            counted=measured.down.between(*inside[0]) if long_enough else 0,
+        )
+
+
+def _statuses(objective: AvailabilityObjective, timeline: ServiceTimeline, outage: Span) -> Iterator[Change]:
+    down = DOWN[objective.degraded_counts_as]
+    for change in timeline.changes:
+        if outage[0] <= change.time < outage[1] and change.status in down:
+            yield change
+
+
+def _clauses(granted: Sequence[Granted], hours: Spans, down: Spans) -> Iterator[ClauseStory]:
+    earlier: Spans = []
+    for one in granted:
+        inside = intersect(one.spans, hours)
+        beyond = subtract(inside, earlier)
+        earlier = union(earlier, inside)
+        caps = [CapUse(use.start, use.end, length(use.asked), length(use.taken)) for use in one.uses]
+        yield ClauseStory(
+            one.term,
+            tuple(inside),
+            length(beyond),
+            length(intersect(beyond, down)),
+            tuple(caps) if one.term.cap is not None else (),
+        )
+
+
+def _declared(
+    customer: Customer,
+    agreement: Agreement,
+    objective: AvailabilityObjective,
+    hours: Spans,
+    period: Span,
+    now: int,
+) -> Iterator[DeclaredStory]:
+    """The exclusions whose span touches the period, withdrawn ones included."""
+    for _, all_events in sorted(customer.exclusions.items()):
+        events = [event for event in all_events if event.time <= now]
+        spans = [
+            (event.start, event.end) for event in events if event.start is not None and event.end is not None
+        ]
+        if not spans or not clip([spans[-1]], *period):
+            continue
+        current = declared(events, now)
+        clause = None if current is None else clause_of(agreement, objective, current)
+        refusal, notice = (
+            (None, clause.notice) if clause is not None else _refusal(agreement, objective, current)
+        )
+        yield DeclaredStory(
+            event=events[-1],
+            span=spans[-1],
+            announced_at=None if current is None else current.announced_at,
+            clause=None if clause is None else clause.name,
+            refusal=refusal,
+            notice=notice,
+            in_period=length(intersect([spans[-1]], hours)),
+        )
+
+
+def _refusal(
+    agreement: Agreement, objective: AvailabilityObjective, exclusion: Declared | None
+) -> tuple[Refusal, int | None]:
+    """Why no clause lets it apply, and the notice that would have been needed."""
+    if exclusion is None:
+        return Refusal.WITHDRAWN, None
+    if exclusion.service not in (None, objective.service):
+        return Refusal.OTHER_SERVICE, None
+    objections = {term.name: objection(term, exclusion) for term in agreement.exclusions}
+    too_late = next(
+        (term for term in agreement.exclusions if objections[term.name] is Objection.NOTICE), None
+    )
+    if None not in objections.values() and too_late is not None:
+        return Refusal.NOTICE, too_late.notice
+    if {None, Objection.SERVICE} & set(objections.values()):
+        return Refusal.CLAUSE_SERVICES, None
+    return Refusal.NO_CLAUSE, None
+
+
+def _unknown(timeline: ServiceTimeline, measured: Measured, span: Span) -> Iterator[UnknownStory]:
+    for start, end in timeline.spans_of(UNKNOWN, *span):
+        inside = clip([(start, end)], *span)
+        if not inside:  # the period begins only now
+            continue
+        cause, last_heard = _cause(timeline, start)
+        yield UnknownStory(
+            start=None if start == BEFORE_ALL else start,
+            end=None if end == FOREVER else end,
+            cause=cause,
+            last_heard=last_heard,
+            counted=measured.unknown.between(*inside[0]),
+        )
+
+
+def _cause(timeline: ServiceTimeline, start: int) -> tuple[Cause, int | None]:
+    if start == BEFORE_ALL:
+        return Cause.BEFORE_ALL, None
+    before = [event for event in timeline.events if event.time <= start]
+    if before[-1].status is ServiceStatus.UNKNOWN:
+        return Cause.REPORTED, None
+    return Cause.HEARTBEATS_MISSED, before[-1].time
+
+
+def _budget(
+    watch: AvailabilityWatch, measured: Measured, period: Span, counts: SecondCounts, now: int
+) -> BudgetStory:
+    agreement, objective = watch.agreement, watch.objective
+    whole = budget(objective, measured, period)
+    if objective.window.rolling is not None:  # recovers as time goes by, so no instant ends it
+        return BudgetStory(whole, counts.down, None)
+    spent = exhaustion(agreement, objective, measured, period, now)
+    return BudgetStory(whole, counts.down, spent.at if spent.exceeded else None)
