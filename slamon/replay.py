@@ -17,7 +17,7 @@ from slamon.codec import Rejected, decode, format_instant
 from slamon.domain.agreement import Agreement
 from slamon.domain.decisions import AlertChanged, AlertTransition, Statement, StatementIssued
 from slamon.domain.events import Event, order_key
-from slamon.domain.monitor import Monitor
+from slamon.domain.monitor import Monitor, Taken
 
 
 class Replay:
@@ -37,19 +37,26 @@ class Replay:
         self._on_alert = on_alert
         self._on_statement = on_statement
 
-    def feed(self, event: Event) -> None:
-        """Apply the next event to arrive."""
+    def pass_to(self, now: int) -> None:
+        """Nothing arrives before the clock shows `now`."""
+        self.monitor.advance(now)
+        self._hand_on()
+
+    def feed(self, event: Event) -> Taken | None:
+        """Apply the next event to arrive. None: it lies after `until`, and is not read."""
         if self._until is not None and event.time > self._until:
             self.counts["after_until"] += 1
-            return
+            return None
         monitor = self.monitor
         now = monitor.now
         if now is None or event.time > now:
             now = event.time
             monitor.advance(now)
-        self.counts[monitor.apply(event).value] += 1
+        taken = monitor.apply(event)
+        self.counts[taken.value] += 1
         monitor.advance(now)
         self._hand_on()
+        return taken
 
     def finish(self) -> Monitor:
         """The input has ended; the clock goes to `until`, if there is one."""
@@ -136,7 +143,7 @@ def replay_file(
             on_statement=statements.append,
         )
         lines = read_events(events, progress)
-        for line in _sorted(lines) if sort else lines:
+        for line in in_order(lines) if sort else lines:
             if isinstance(line.event, Rejected):
                 rejected[line.event.reason.value] += 1
                 write("rejected", _rejected_record(line, line.event))
@@ -168,7 +175,7 @@ def _rejected_record(line: Line, rejected: Rejected) -> bytes:
     )
 
 
-def _sorted(lines: Iterable[Line]) -> list[Line]:
+def in_order(lines: Iterable[Line]) -> list[Line]:
     """By time, `seq`, `id`, then line; what cannot be an event comes first, as nobody knows when it was."""
     return sorted(
         lines,
