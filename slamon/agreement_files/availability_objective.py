@@ -23,6 +23,7 @@ from slamon.agreement_files.notations import (
     word,
 )
 from slamon.agreement_files.sections import RefusedError, Section
+from slamon.agreement_files.ticket_objective import ticket_filter
 from slamon.domain.agreement import (
     DEFAULT_BURN_RATES,
     AlertName,
@@ -32,6 +33,7 @@ from slamon.domain.agreement import (
     DegradedCountsAs,
     ExclusionsCountAs,
     Step,
+    TicketFilter,
     TimeLeft,
     UnknownCountsAs,
 )
@@ -40,6 +42,7 @@ from slamon.domain.events import DAY, MINUTE
 from slamon.domain.periods import TimeWindow, Unit
 
 AVAILABILITY = "{target: 99.9%, timeWindow: {calendar: month}}"
+DOWN_WHILE = "{tickets: {priority: [P1]}}"
 
 _AVAILABILITY_ALERTS = (
     AlertName.OUTAGE_BUDGET,
@@ -79,7 +82,7 @@ def read_availability_objective(called: str, section: Section, frame: Frame) -> 
         one_of({one.value: one for one in ExclusionsCountAs}, "way to count"),
         ExclusionsCountAs.REMOVED,
     )
-    terms.not_built("downWhile", "remove the line: only what monitors report counts as downtime until then")
+    down_while = _down_while(terms, frame)
     alerts = _alerts(
         terms.child("alerts", "{timeLeft: [50%, 25%, 10m]}"), calendar, target, window, terms, frame
     )
@@ -98,9 +101,26 @@ def read_availability_objective(called: str, section: Section, frame: Frame) -> 
         unknown_counts_as=unknown,
         minimum_outage=minimum,
         exclusions_count_as=exclusions,
+        down_while=down_while,
         alerts=alerts,
         severity=severity,
     )
+
+
+def _down_while(terms: Section, frame: Frame) -> TicketFilter | None:
+    if not terms.has("downWhile"):
+        terms.skip("downWhile")
+        return None
+    section = terms.child("downWhile", DOWN_WHILE)
+    tickets = section.child("tickets", "{priority: [P1]}", required=True)
+    if not terms.has("unknownCountsAs"):
+        frame.report.advise(
+            terms.key_place("downWhile"),
+            "unmeasured-time-unknown",
+            "time in which no such ticket is open is up only where a monitor says so; without one it stays unknown",
+            "write `unknownCountsAs: up` if no monitor measures the service, `unknownCountsAs: undetermined` if one does",
+        )
+    return ticket_filter(tickets, None, terms, frame)
 
 
 def _alerts(

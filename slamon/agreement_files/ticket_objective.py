@@ -50,7 +50,7 @@ def read_ticket_objective(called: str, section: Section, frame: Frame) -> Ticket
     clock = section.child("ticketClock", TICKET_CLOCK)
     service = section.optional("service", word, None, "billing-api")
     measure = clock.required("measure", one_of(_MEASURES, "measure"), "firstResponse")
-    when = _ticket_filter(clock.child("when", "{priority: [P1]}"), service, section, frame)
+    when = ticket_filter(clock.child("when", "{priority: [P1]}"), service, section, frame)
     calendar = calendar_of(clock, frame)
     target = clock.required("target", above_zero(duration_by(calendar)), "15m")
     pause_on = _pauses(clock.child("pauseWhile", "{waitingOn: [customer]}"), frame.report)
@@ -110,7 +110,8 @@ _ENDS = {
 }
 
 
-def _ticket_filter(when: Section, service: str | None, section: Section, frame: Frame) -> TicketFilter:
+def ticket_filter(when: Section, service: str | None, section: Section, frame: Frame) -> TicketFilter:
+    """`service`: what the objective in `section` says to be for; None if it does not restrict its tickets."""
     empty = "this would match no ticket"
     priority = when.each("priority", word, example="[P1]", empty=empty)
     services = when.each("service", word, example="[billing-api]", empty=empty)

@@ -1,9 +1,10 @@
 """Which time of a service counts for an objective, which of it was down, and the verdict on a period.
 
 The order of work is the order of the rules: status mapped by `degradedCountsAs`; outages as maximal spans of down over the
-whole history, those shorter than `minimumOutage` become up; then cut to service hours, effective dates and exclusions. A
-running outage counts from its first second as soon as it has lasted `minimumOutage`. With `removed`, excluded time is on
-neither side of the ratio; with `up` it is applicable, known and up.
+whole history, those shorter than `minimumOutage` become up; downtime told by tickets (`downWhile`) united with them,
+however short, which makes that time known; then cut to service hours, effective dates and exclusions. A running outage
+counts from its first second as soon as it has lasted `minimumOutage`. With `removed`, excluded time is on neither side of
+the ratio; with `up` it is applicable, known and up.
 
     attained   = 1 - down / known            best case  = 1 - down / applicable
     worst case = 1 - (down + unknown) / applicable        coverage = known / applicable
@@ -25,7 +26,7 @@ from slamon.domain.crossings import Lengths
 from slamon.domain.decisions import Outcome, Ratios, SecondCounts
 from slamon.domain.events import ServiceStatus
 from slamon.domain.exclusions import Declared, excluded
-from slamon.domain.intervals import FOREVER, Span, clip, intersect, subtract
+from slamon.domain.intervals import FOREVER, Span, Spans, clip, intersect, subtract, union
 from slamon.domain.service_timeline import ServiceTimeline
 
 DOWN = {
@@ -51,12 +52,13 @@ class Measured(NamedTuple):
     excluded: Lengths  # inside service hours
     down: Lengths
     unknown: Lengths
-    outage: Outage | None
+    outage: Outage | None  # that runs out of the range
     start: int
     end: int
 
 
 def running_outage(objective: AvailabilityObjective, timeline: ServiceTimeline, now: int) -> Outage | None:
+    """The one that monitors report."""
     last = timeline.spans_of(DOWN[objective.degraded_counts_as], now, FOREVER)
     if not last or last[-1][1] != FOREVER:
         return None
@@ -64,44 +66,55 @@ def running_outage(objective: AvailabilityObjective, timeline: ServiceTimeline, 
     return Outage(since, now - since >= objective.minimum_outage)
 
 
-def outages(objective: AvailabilityObjective, timeline: ServiceTimeline, start: int, end: int) -> list[Span]:
-    """The maximal spans of down that touch [start, end), uncut, however short; the last may end at FOREVER."""
-    return timeline.spans_of(DOWN[objective.degraded_counts_as], start, end)
+def outages(objective: AvailabilityObjective, timeline: ServiceTimeline, span: Span) -> list[Span]:
+    """The reported outages that touch [start, end), uncut, however short; the last may end at FOREVER."""
+    return timeline.spans_of(DOWN[objective.degraded_counts_as], *span)
 
 
 def lasts(objective: AvailabilityObjective, outage: Span, now: int) -> bool:
-    """Whether an outage has lasted long enough by `now` to count."""
+    """Whether a reported outage has lasted long enough by `now` to count."""
     since, until = outage
     return (until if until != FOREVER else now) - since >= objective.minimum_outage
+
+
+def downtime(
+    objective: AvailabilityObjective, timeline: ServiceTimeline, tickets: Spans, span: Span, now: int
+) -> list[Span]:
+    """The maximal spans that are down, service hours and exclusions aside; uncut like what they are made of."""
+    return union([one for one in outages(objective, timeline, span) if lasts(objective, one, now)], tickets)
 
 
 def measure(
     agreement: Agreement,
     objective: AvailabilityObjective,
     timeline: ServiceTimeline,
+    tickets: Spans,
     known: Sequence[Declared],
     span: Span,
     now: int,
 ) -> Measured:
-    """The sets of [start, end) as known at `now`; the timeline must have been read up to `now`."""
+    """The sets of [start, end) as known at `now`; the timeline must have been read up to `now`.
+
+    `tickets`: the downtime that tickets tell, as far as it touches the range, uncut.
+    """
     start, end = span
     opening = [span] if objective.calendar.always else objective.calendar.spans(start, end)
     hours = clip(opening, agreement.start, agreement.end)
     without = excluded(agreement, objective, known, start, end)
     countable = subtract(hours, without)
-    outage = running_outage(objective, timeline, now)
-    found = outages(objective, timeline, start, end)
-    long_enough = [one for one in found if lasts(objective, one, now)]
-    unknown = timeline.spans_of(UNKNOWN, start, end)
+    reported = running_outage(objective, timeline, now)
+    down = downtime(objective, timeline, tickets, span, now)
+    runs = bool(down) and down[-1][1] == FOREVER
+    unknown = subtract(timeline.spans_of(UNKNOWN, start, end), tickets)
     removed = objective.exclusions_count_as is ExclusionsCountAs.REMOVED
     return Measured(
         service=Lengths(opening),
         applicable=Lengths(countable if removed else hours),
         countable=Lengths(countable),
         excluded=Lengths(intersect(hours, without)),
-        down=Lengths(intersect(long_enough, countable)),
+        down=Lengths(intersect(down, countable)),
         unknown=Lengths(intersect(unknown, countable)),
-        outage=outage,
+        outage=Outage(down[-1][0], counts=True) if runs else reported,
         start=start,
         end=end,
     )

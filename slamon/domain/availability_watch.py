@@ -29,9 +29,10 @@ from slamon.domain.error_budget import (
     outage_steps,
 )
 from slamon.domain.events import DAY, HOUR
-from slamon.domain.intervals import FOREVER, Span
+from slamon.domain.intervals import FOREVER, Span, Spans, union
 from slamon.domain.settlement import Settlement
 from slamon.domain.terms import period_to_date
+from slamon.domain.ticket_downtime import tickets_meant
 from slamon.domain.watching import CustomerFacts, Judgement, scope_of, subject_of
 
 # Burn-rate crossings are solved for so far ahead, then again: with service hours, whose edges are many, and where a service
@@ -53,6 +54,8 @@ class AvailabilityWatch:
         self.armed: int | None = None
         self._facts = facts
         self._timeline = facts.timeline(objective.service)
+        meant = tickets_meant(objective)
+        self.tickets = None if meant is None else facts.ticket_downtime(meant)
         # No budget burns at no rate.
         self._pairs = objective.alerts.burn_rates if objective.target < 1 else ()
         # By step: the last one, with what it was made from.
@@ -62,11 +65,7 @@ class AvailabilityWatch:
 
     def statement(self, span: Span, now: int) -> Statement:
         """The verdict on a period, by what is known at `now`."""
-        self._timeline.read(now)
-        measured = availability.measure(
-            self.agreement, self.objective, self._timeline, self._facts.declared(now), span, now
-        )
-        counts = availability.seconds(measured, span)
+        counts = availability.seconds(self._measure(span, now), span)
         return Statement(
             customer=self.agreement.customer,
             agreement=self.agreement.name,
@@ -109,13 +108,21 @@ class AvailabilityWatch:
         outage = availability.running_outage(self.objective, self._timeline, now)
         span = self._range(now)
         declared = self._facts.declared(now)
-        made_from = (self._timeline.version, declared, span, outage)
+        told = None if self.tickets is None else self.tickets.version
+        made_from = (self._timeline.version, told, declared, span, outage)
         if self._measured is None or self._measured[0] != made_from:
-            self._measured = (
-                made_from,
-                availability.measure(self.agreement, self.objective, self._timeline, declared, span, now),
-            )
+            self._measured = (made_from, self._measure(span, now))
         return self._measured[1]
+
+    def _measure(self, span: Span, now: int) -> Measured:
+        self._timeline.read(now)
+        declared = self._facts.declared(now)
+        return availability.measure(
+            self.agreement, self.objective, self._timeline, self._by_tickets(span), declared, span, now
+        )
+
+    def _by_tickets(self, span: Span) -> Spans:
+        return () if self.tickets is None else self.tickets.spans(*span)
 
     def judge(self, now: int) -> Judgement:
         ahead = (self._timeline.next_unread(), self._facts.next_exclusion(now))
@@ -220,11 +227,7 @@ class AvailabilityWatch:
         span = self.settlement.next_span()
         if self.objective.window.rolling is not None or span is None or now < span[1]:
             return
-        self._timeline.read(now)
-        measured = availability.measure(
-            self.agreement, self.objective, self._timeline, self._facts.declared(now), span, now
-        )
-        spent = exhaustion(self.agreement, self.objective, measured, span, now)
+        spent = exhaustion(self.agreement, self.objective, self._measure(span, now), span, now)
         yield from self._breached(spent, span, now, Ending(Reason.PERIOD_ENDED, span[1]))
 
     def _outage_alert(self, measured: Measured, spent: Exhaustion, now: int) -> Iterator[Wanted]:
@@ -329,7 +332,8 @@ class AvailabilityWatch:
         measured = self.measured(now)
         if measured.outage is not None:
             return Ending(Reason.AMENDED, now)
-        down = self._timeline.spans_of(availability.DOWN[self.objective.degraded_counts_as], firing.at, now)
+        status = availability.DOWN[self.objective.degraded_counts_as]
+        down = union(self._timeline.spans_of(status, firing.at, now), self._by_tickets((firing.at, now)))
         held = bool(down) and down[0][0] <= firing.at < down[0][1]
         return Ending(Reason.RECOVERED, down[0][1]) if held else Ending(Reason.AMENDED, now)
 

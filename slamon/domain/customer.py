@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from slamon.domain.agreement import Agreement, AvailabilityObjective, TicketObjective
+from slamon.domain.agreement import Agreement, AvailabilityObjective, TicketFilter, TicketObjective
 from slamon.domain.attainment import Tally
 from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.events import ExclusionEvent, order_key
@@ -11,6 +11,7 @@ from slamon.domain.exclusions import Declared, declared
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.terms import Terms
 from slamon.domain.ticket_clock import Clock, Verdict
+from slamon.domain.ticket_downtime import TicketDowntime
 from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket
 
@@ -31,6 +32,7 @@ class Customer:
         self.pending: dict[str, Ticket] = {}  # those with a clock that is not decided
         self.exclusions: dict[str, list[ExclusionEvent]] = {}
         self._timelines: dict[str, ServiceTimeline] = {}
+        self._downtimes: dict[TicketFilter, TicketDowntime] = {}
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._declared: tuple[Declared, ...] | None = ()
         self._next_exclusion: int | None = None
@@ -51,6 +53,8 @@ class Customer:
                 else:
                     self.availability_watches.append(AvailabilityWatch(agreement, objective, self))
 
+        self.hears_tickets = bool(self.ticket_watches or self._downtimes)
+
     def watches(self) -> Iterator[Watch]:
         yield from self.ticket_watches
         yield from self.availability_watches
@@ -69,6 +73,9 @@ class Customer:
 
     def timeline(self, service: str) -> ServiceTimeline:
         return self._timelines.setdefault(service, ServiceTimeline())
+
+    def ticket_downtime(self, wanted: TicketFilter) -> TicketDowntime:
+        return self._downtimes.setdefault(wanted, TicketDowntime(wanted))
 
     def declared(self, now: int) -> tuple[Declared, ...]:
         """The exclusions that are declared as of `now`."""
@@ -120,6 +127,14 @@ class Customer:
             else:
                 self.pending.pop(ticket.id, None)
         return changed
+
+    def tell_downtime(self, ticket: Ticket, now: int) -> Iterator[tuple[AvailabilityWatch, int]]:
+        """Take the ticket's time as downtime as it is now. Returns the watches it changes, with since when."""
+        for downtime in self._downtimes.values():
+            since = downtime.tell(ticket.id, ticket.history, now)
+            if since is not None:
+                concerned = (watch for watch in self.availability_watches if watch.tickets is downtime)
+                yield from ((watch, since) for watch in concerned)
 
     def _count(self, agreement: str, one: Verdict, sign: int, changed: dict[tuple[str, str], int]) -> None:
         tally = self.tally(agreement, one.objective.name)

@@ -88,6 +88,17 @@ def clip(a: Spans, start: int, end: int) -> list[Span]:
     return inside
 
 
+def first_difference(a: Spans, b: Spans) -> int | None:
+    """The earliest instant that lies in one of the two sets alone; None if they are equal."""
+    for (a_start, a_end), (b_start, b_end) in zip(a, b, strict=False):
+        if a_start != b_start:
+            return min(a_start, b_start)
+        if a_end != b_end:
+            return min(a_end, b_end)
+    rest = [*a[len(b) :], *b[len(a) :]]
+    return rest[0][0] if rest else None
+
+
 def length(a: Spans) -> int:
     """In microseconds; an open end counts up to `FOREVER`, so clip first."""
     return sum([end - start for start, end in a])

@@ -154,7 +154,7 @@ class Monitor:
 
     def _take_ticket(self, event: TicketEvent) -> Taken:
         customer = self.customers.get(event.customer)
-        if customer is None or not customer.ticket_watches:
+        if customer is None or not customer.hears_tickets:
             return Taken.UNMATCHED
         ticket = customer.ticket(event.ticket)
         known = ticket.history.find(event)
@@ -352,6 +352,9 @@ class Monitor:
                     watches[id(watch)] = watch
                 elif since is not None:
                     self._say_standing(watch, when.now)
+        for down_watch, since in customer.tell_downtime(ticket, when.now):
+            down_watch.settlement.unsettle(since)
+            watches[id(down_watch)] = down_watch
         self._settle_ticket_alerts(ticket, looked, when)
         self._arm(ticket, ticket.wake_at(when.now))
 

@@ -78,10 +78,9 @@ class ServiceTimeline:
             return False
         if interval is not None and event.time - last.time > MISSED_AFTER * interval:
             return False
-        if self._continues(event.time):
-            self.events.append(event)
-        else:
-            self.add(event)
+        if not self._continues(event.time):
+            return False  # heartbeats seemed to be missed, and were not
+        self.events.append(event)
         return True
 
     def next_unread(self) -> int | None:

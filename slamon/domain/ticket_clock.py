@@ -9,8 +9,8 @@ The rules, in the order in which they bite at a moment (an instant at which fiel
 2. A stop at the moment is judged by the terms just before it; only a cycle that starts and stops at one instant is judged
    by the terms after its changes.
 3. Otherwise another objective may take over. By its own word it carries the elapsed time, and if that exceeds its target
-   already, the cycle is breached at this instant; or it resets, and counting starts anew. What only the passing to
-   another version of the agreement brings always carries.
+   already, the cycle is breached at this instant; or it resets, and counting starts anew. Passing to another version of
+   the agreement always carries.
 4. Once missed, a cycle is frozen to the objective of its breach and runs on by those terms until it stops.
 
 While nothing governs, the clock neither runs nor is judged. Cancelled suspends the cycle as void; an active ticket undoes
@@ -77,7 +77,7 @@ class Clock:
     """The fold. `moment` must be called at the start of the cycle and then in order of time."""
 
     __slots__ = (
-        "anchor", "breached_at", "cycle", "elapsed", "fields", "followed", "governing", "marks", "measure", "objective", "paused", "paused_before",
+        "anchor", "breached_at", "cycle", "elapsed", "followed", "governing", "marks", "measure", "objective", "paused", "paused_before",
         "pausing_since", "phase", "shadow", "shadow_marks", "start", "started_at", "stop_event", "stopped_at", "stretches",
         "terms", "ticket", "took_over_at", "took_over_elapsed", "void_stop", "was_active",
     )  # fmt: skip
@@ -91,7 +91,6 @@ class Clock:
         self.anchor = start  # counted up to here
         self.phase = Phase.RUNNING
         self.followed = False  # by a new cycle: this one is never continued
-        self.fields: Fields | None = None  # of the last moment at which it ran on
         self.governing: TicketObjective | None = None
         self.shadow: TicketObjective | None = (
             None  # what the fields of the last moment matched, running or not
@@ -142,7 +141,6 @@ class Clock:
                 self._stop(t, Phase.CANCELLED if cancelled else Phase.DONE)
             else:
                 self._set_pause(t, fields)
-                self.fields = fields
         if self.phase is Phase.CANCELLED and answered:
             self.phase = Phase.ENDED
         return False
@@ -207,7 +205,7 @@ class Clock:
         self.governing = objective
         if objective is None:
             return
-        if self.objective is None or self._resets(t, self.objective, objective):
+        if self.objective is None or self._resets(self.objective, objective):
             self.started_at = t
             self.elapsed = self.paused = self.paused_before = 0
         self.objective = objective
@@ -217,14 +215,10 @@ class Clock:
         if self.elapsed > objective.target:
             self.breached_at = t
 
-    def _resets(self, t: int, before: TicketObjective, objective: TicketObjective) -> bool:
-        """Whether the objective that takes over starts counting anew."""
-        if objective.on_priority_change is OnPriorityChange.CARRY:
-            return False
-        if self.terms.version_of(before) is self.terms.version_of(objective):
-            return True
-        carried = None if self.fields is None else self.terms.governing(self.measure, t, self.fields)
-        return objective.name != before.name and objective is not carried
+    def _resets(self, before: TicketObjective, objective: TicketObjective) -> bool:
+        """Whether the objective that takes over starts counting anew. Passing to another version always carries."""
+        resets = objective.on_priority_change is OnPriorityChange.RESET
+        return resets and self.terms.version_of(before) is self.terms.version_of(objective)
 
     def _stop(self, t: int, phase: Phase) -> None:
         self.phase = phase

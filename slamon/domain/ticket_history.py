@@ -119,6 +119,10 @@ class TicketHistory:
             self._read, self._fields, self.read_until = index, moment.fields, moment.time
             yield moment
 
+    def moments(self, now: int) -> list[Moment]:
+        """All instants at which events happened up to `now`, whatever was read; openings are not among them."""
+        return [moment for moment, _ in self._instants(0, NEW, now)]
+
     def _instants(self, index: int, fields: Fields, until: int) -> Iterator[tuple[Moment, int]]:
         """Moments from event `index` on, each with the index of the first event after it."""
         events = self.events

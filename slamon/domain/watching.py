@@ -8,13 +8,14 @@ statements it issued.
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from slamon.domain.agreement import Agreement, Objective
+from slamon.domain.agreement import Agreement, Objective, TicketFilter
 from slamon.domain.alerts import Subject, Wanted
 from slamon.domain.attainment import Tally
 from slamon.domain.exclusions import Declared
 from slamon.domain.intervals import Span
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.ticket_clock import Clock
+from slamon.domain.ticket_downtime import TicketDowntime
 
 
 class Judgement(NamedTuple):
@@ -30,6 +31,7 @@ class CustomerFacts(Protocol):
     def tally(self, agreement: str, objective: str) -> Tally: ...
     def pending_clocks(self, agreement: str, objective: str, now: int) -> Iterator[Clock]: ...
     def timeline(self, service: str) -> ServiceTimeline: ...
+    def ticket_downtime(self, wanted: TicketFilter) -> TicketDowntime: ...
     def declared(self, now: int) -> tuple[Declared, ...]: ...
     def next_exclusion(self, now: int) -> int | None: ...
 

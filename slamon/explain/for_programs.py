@@ -28,7 +28,7 @@ from slamon.domain.explanations.of_ticket import (
     Stint,
     TicketExplanation,
 )
-from slamon.domain.intervals import Span
+from slamon.domain.intervals import FOREVER, Span
 from slamon.explain.gathering import PeriodExplanation, Revision
 
 
@@ -204,6 +204,14 @@ def _outage(outage: OutageStory) -> dict[str, Any]:
         "to": _instant(outage.end),
         "statuses": [
             {"at": format_instant(change.time), "status": change.status} for change in outage.statuses
+        ],
+        "tickets": [
+            {
+                "ticket": ticket,
+                "from": format_instant(start),
+                "to": None if end == FOREVER else format_instant(end),
+            }
+            for ticket, (start, end) in outage.tickets
         ],
         "lasted_seconds": _seconds(outage.lasted),
         "long_enough": outage.long_enough,

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from slamon.codec import format_seconds
 from slamon.domain.agreement import (
+    AvailabilityObjective,
     BelowMinimum,
     DegradedCountsAs,
     ExclusionsCountAs,
@@ -37,12 +38,14 @@ from slamon.domain.explanations.of_availability import (
     Refusal,
     UnknownStory,
 )
+from slamon.domain.intervals import FOREVER
 from slamon.domain.periods import TimeWindow, period_at
 from slamon.domain.terms import time_window
+from slamon.domain.ticket_downtime import tickets_meant
 from slamon.explain.gathering import PeriodExplanation, Revision
 from slamon.explain.layout import heading, indented, ledger
 from slamon.explain.period_notation import notation_of, unit_of
-from slamon.explain.ticket_page import MEASURES, OUTCOMES
+from slamon.explain.ticket_page import MEASURES, OUTCOMES, conditions
 from slamon.explain.wording import counted, day, lasting, lasting_about, listed, moment
 
 Explanation = AttainmentExplanation | AvailabilityExplanation
@@ -249,11 +252,20 @@ def _promised_of_service(period: PeriodExplanation) -> Iterator[RenderableType]:
         if objective.minimum_outage
         else ""
     )
+    by_tickets = (
+        "" if objective.down_while is None else f" Down is also while {_tickets(objective)} are open."
+    )
     yield Text(
         f"{objective.service} is up for {percent(objective.target)} of {_over(objective.window)}, {hours}. Degraded "
         f"counts as {degraded}. {shorter}Excluded time {EXCLUDED[objective.exclusions_count_as]}. Time that nobody "
-        f"measured counts {UNKNOWN[objective.unknown_counts_as]}."
+        f"measured counts {UNKNOWN[objective.unknown_counts_as]}.{by_tickets}"
     )
+
+
+def _tickets(objective: AvailabilityObjective) -> str:
+    meant = tickets_meant(objective)
+    assert meant is not None, "tickets are downtime only where the agreement says which"
+    return f"tickets with {', '.join(conditions(meant))}"
 
 
 def _outages(period: PeriodExplanation) -> Iterator[RenderableType]:
@@ -271,6 +283,11 @@ def _outage(outage: OutageStory, found: AvailabilityExplanation) -> Iterator[Ren
     if len(outage.statuses) > 1:
         parts = [f"{change.status.value} from {moment(change.time, zone)}" for change in outage.statuses]
         yield indented(Text(f"One outage: {listed(parts)}."))
+    for ticket, (start, end) in outage.tickets:
+        since = f"ticket {ticket} open from {moment(start, zone)}"
+        yield indented(
+            Text(f"Down by {since} {'until now' if end == FOREVER else f'to {moment(end, zone)}'}.")
+        )
     lines = [("lasted", lasting(outage.lasted))]
     if not outage.long_enough:
         yield indented(

@@ -191,25 +191,20 @@ def _effect(effect: Effect, zone: str) -> str:
 def _governs(effect: Effect) -> str:
     objective = effect.objective
     assert objective is not None, "what governs is an objective"
+    when = ", ".join(conditions(objective.when)) or "every ticket that none before it takes"
     return (
-        f"{objective.name} governs ({_when(objective.when)}), target {lasting(objective.target)}"
-        f" {_within(objective.calendar)}"
+        f"{objective.name} governs ({when}), target {lasting(objective.target)} {_within(objective.calendar)}"
     )
 
 
-def _when(wanted: TicketFilter) -> str:
-    """The conditions of an objective, all of which the ticket meets."""
-    conditions = {
-        "priority": wanted.priority,
-        "service": wanted.service,
-        **dict(wanted.attributes),
-    }
-    said = [
+def conditions(wanted: TicketFilter) -> list[str]:
+    """Of which each must hold: `priority P1 or P2`."""
+    named = {"priority": wanted.priority, "service": wanted.service, **dict(wanted.attributes)}
+    return [
         f"{name.replace('_', ' ')} {' or '.join(sorted(values))}"
-        for name, values in conditions.items()
+        for name, values in named.items()
         if values is not None
     ]
-    return ", ".join(said) or "every ticket that none before it takes"
 
 
 def _within(calendar: Calendar) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slamon.domain.intervals import FOREVER, Span, clip, intersect, length, subtract, union
+from slamon.domain.intervals import FOREVER, Span, clip, first_difference, intersect, length, subtract, union
 
 
 def test_a_union_sorts_and_joins_what_overlaps_or_touches_and_drops_what_is_empty() -> None:
@@ -62,3 +62,22 @@ def test_clipping_keeps_what_lies_inside(start: int, end: int, inside: list[Span
 def test_the_length_is_the_sum_of_the_spans() -> None:
     assert length([(0, 4), (6, 9)]) == 7
     assert length(()) == 0
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "first"),
+    [
+        ([], [], None),
+        ([(1, 2), (4, 6)], [(1, 2), (4, 6)], None),
+        ([(1, 2)], [], 1),
+        ([(1, 2)], [(1, 2), (4, 6)], 4),
+        ([(1, 5)], [(1, FOREVER)], 5),
+        ([(1, 5)], [(3, 5)], 1),
+        ([(1, 2), (4, 6)], [(1, 2), (5, 6)], 4),
+    ],
+)
+def test_two_sets_differ_from_the_first_instant_that_lies_in_one_alone(
+    a: list[Span], b: list[Span], first: int | None
+) -> None:
+    assert first_difference(a, b) == first
+    assert first_difference(b, a) == first

@@ -595,10 +595,14 @@ def ticket_downtime(objective: AvailabilityObjective, heard: Sequence[Event], no
 
 
 def _down_by(objective: AvailabilityObjective, history: Sequence[TicketEvent], now: int, tick: int) -> Ticks:
-    """An active span that ended in being cancelled does not count, unless the ticket became active again later."""
+    """An active span that ended in being cancelled does not count, unless the ticket became active again later.
+
+    A ticket that nobody saw open has no clocks; here it speaks from its first event on, as far as it is active.
+    """
     start, when = opening(history), objective.down_while
-    if start is None or when is None:
+    if when is None:
         return set()
+    start = history[0].time if start is None else start
     changes = {start, *(event.time for event in history)}
     found: Ticks = set()
     span: Ticks = set()  # of the active span that lasts, or that was cancelled

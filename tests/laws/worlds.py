@@ -64,9 +64,9 @@ from slamon.domain.periods import TimeWindow, Unit
 T = TypeVar("T")
 
 # Words of the language that worlds may use; what is False is written, but not yet built.
-CYCLES = False
+CYCLES = True
 """nextReply, update, onPriorityChange: reset, onReopen: ignore and newCycle."""
-DOWN_WHILE = False
+DOWN_WHILE = True
 REQUESTS = False
 
 CUSTOMER = "acme"

@@ -94,6 +94,7 @@ spec:
         unknownCountsAs: up
         minimumOutage: 60s
         exclusionsCountAs: up
+        downWhile: {tickets: {priority: P1, service: [shop], attributes: {region: [eu, us]}}}
         alerts: {burnRates: none, timeLeft: [50%, 10m, 1bd], alertAfter: 5m, coverageBelow: 80%}
       severity: {SlaOutageBudget: critical}
   exclusions:
@@ -193,6 +194,9 @@ def test_every_term_of_an_agreement_is_typed(tmp_path: Path) -> None:
                 unknown_counts_as=UnknownCountsAs.UP,
                 minimum_outage=MINUTE,
                 exclusions_count_as=ExclusionsCountAs.UP,
+                down_while=TicketFilter(
+                    frozenset({"P1"}), frozenset({"shop"}), (("region", frozenset({"eu", "us"})),)
+                ),
                 alerts=AvailabilityAlerts(
                     burn_rates=(),
                     time_left=(

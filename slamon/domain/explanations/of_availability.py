@@ -27,12 +27,14 @@ from slamon.domain.service_timeline import BEFORE_ALL, Change, ServiceTimeline
 class OutageStory:
     """A maximal span of down, uncut; `end` is None while it runs. Lengths are microseconds.
 
-    `in_period` = `outside_hours` + `excluded` + `counted`, if it is long enough to count; else `counted` is 0.
+    `in_period` = `outside_hours` + `excluded` + `counted`, if it is long enough to count; else it was only reported, and
+    `counted` is 0: what of it is down by an open ticket stands in the outage of that ticket.
     """
 
     start: int
     end: int | None
     statuses: tuple[Change, ...]  # what was reported in it, in order
+    tickets: tuple[tuple[str, Span], ...]  # by which it is down, uncut
     lasted: int  # up to now, if it runs
     long_enough: bool
     in_period: int
@@ -151,10 +153,11 @@ def explain_availability(
     timeline.read(now)
     known = customer.declared(now)
     span = (period[0], min(period[1], now))
-    measured = availability.measure(agreement, objective, timeline, known, period, now)
+    by_tickets = () if watch.tickets is None else watch.tickets.spans(*period)
+    measured = availability.measure(agreement, objective, timeline, by_tickets, known, period, now)
     hours = clip(measured.service.spans, *span)
     granted = by_clause(agreement, objective, known, *period)
-    clauses = list(_clauses(granted, hours, _down(objective, timeline, span, now)))
+    down = availability.downtime(objective, timeline, by_tickets, span, now)
     counts = said.seconds
     assert counts is not None, "what is said of availability counts seconds"
     return AvailabilityExplanation(
@@ -165,8 +168,8 @@ def explain_availability(
         as_of=now,
         said=said,
         hours=length(hours),
-        outages=tuple(_outages(objective, timeline, measured, granted, hours, span, now)),
-        clauses=tuple(clauses),
+        outages=tuple(_outages(watch, timeline, measured, down, granted, hours, span, now)),
+        clauses=tuple(_clauses(granted, hours, clip(down, *span))),
         declared=tuple(_declared(customer, agreement, objective, hours, period, now)),
         unknown=tuple(_unknown(timeline, measured, span)),
         budget=_budget(watch, measured, period, counts, now),
@@ -174,30 +177,28 @@ def explain_availability(
     )
 
 
-def _down(objective: AvailabilityObjective, timeline: ServiceTimeline, span: Span, now: int) -> list[Span]:
-    """The downtime that counts but for service hours and exclusions."""
-    found = availability.outages(objective, timeline, *span)
-    return clip([one for one in found if availability.lasts(objective, one, now)], *span)
-
-
 def _outages(
-    objective: AvailabilityObjective,
+    watch: AvailabilityWatch,
     timeline: ServiceTimeline,
     measured: Measured,
+    down: Spans,
     granted: Sequence[Granted],
     hours: Spans,
     span: Span,
     now: int,
 ) -> Iterator[OutageStory]:
-    for outage in availability.outages(objective, timeline, *span):
+    objective = watch.objective
+    reported = availability.outages(objective, timeline, span)
+    too_short = [one for one in reported if not availability.lasts(objective, one, now)]
+    for outage in sorted([*down, *too_short]):
         start, end = outage
-        long_enough = availability.lasts(objective, outage, now)
         inside = clip([outage], *span)
-        if not inside:  # the period begins only now
-            continue
-        open_to_count = intersect(inside, hours)
+        if not inside:
+            continue  # a ticket's, that only touches what was asked about; or the period begins only now
+        long_enough = outage not in too_short
+        rest: Spans = intersect(inside, hours)
+        in_hours = length(rest)
         excluded = []
-        rest: Spans = open_to_count
         for one in granted:
             taken = intersect(rest, one.spans)
             if taken:
@@ -207,10 +208,11 @@ def _outages(
             start=start,
             end=None if end == FOREVER else end,
             statuses=tuple(_statuses(objective, timeline, outage)),
+            tickets=tuple(watch.tickets.by_ticket(start, end)) if watch.tickets and long_enough else (),
             lasted=(now if end == FOREVER else end) - start,
             long_enough=long_enough,
             in_period=length(inside),
-            outside_hours=length(inside) - length(open_to_count),
+            outside_hours=length(inside) - in_hours,
             excluded=tuple(excluded),
             counted=measured.down.between(*inside[0]) if long_enough else 0,
         )

@@ -1,13 +1,14 @@
-"""Short stories about tickets and services, each with the numbers its sentence of the specification demands.
+"""Reads and runs short stories about tickets and services, each with the numbers that the sentence it proves demands.
 
-The stories stand in `timelines/*.yaml`; README.md beside this file says how to read and write them. Every scalar is read
-as its text. What is compared is the JSON that a replay writes, and of it only what the story names.
+The stories stand in `timelines/*.yaml` and in the book (`docs/`); README.md beside this file says how to read and write
+them. Every scalar is read as its text. What is compared is the JSON that a replay writes, and of it only what the story
+names.
 """
 
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,14 +22,13 @@ import pytest
 import yaml
 
 from slamon import records
-from slamon.agreement_files import load
+from slamon.agreement_files import Fault, load
 from slamon.codec import Rejected, decode, format_instant, parse_instant
 from slamon.domain.agreement import Agreement
 from slamon.domain.decisions import AlertTransition, Statement
 from slamon.domain.events import SECOND, Event
 from slamon.replay import Replay
 
-FILES = sorted((Path(__file__).parent / "timelines").glob("*.yaml"))
 CUSTOMER = "acme"
 KEYS = {"name", "agreement", "zone", "timeline", "until", "clocks", "standings", "statements", "alerts"}
 
@@ -59,11 +59,18 @@ TICKET_MEMBERS = {
 
 @dataclass(frozen=True)
 class Story:
-    """`texts` is one scenario as written; `documents` are its agreements and calendars as YAML text."""
+    """`texts` is one scenario as written; `documents` are its agreements and calendars as YAML text.
+
+    `pending`: its agreement uses an option that is refused as not built yet; once it is read, the mark has to go.
+    """
 
     file: str
     texts: Mapping[str, Any]
     documents: str
+    pending: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.texts['name']}"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -80,19 +87,27 @@ class Story:
         return self.days[0]
 
 
-def stories() -> Iterator[Story]:
-    for path in FILES:
+def stories(files: Iterable[Path]) -> Iterator[Story]:
+    """All that stand in these files, as `timelines/*.yaml` do."""
+    for path in files:
         file = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
-        calendars = [{"kind": "Calendar", **one} for one in file.get("calendars", [])]
-        for texts in file["scenarios"]:
-            assert texts.keys() <= KEYS, f"{path.name}, {texts['name']}: unknown {texts.keys() - KEYS}"
-            written = texts["agreement"]
-            if isinstance(written, str) and written in file.get("agreements", {}):
-                written = file["agreements"][written]
-            if not isinstance(written, str):
-                several = written if isinstance(written, list) else [written]
-                written = yaml.safe_dump_all([*map(completed, calendars), *map(completed, several)])
-            yield Story(path.stem, texts, written)
+        yield from read_stories(path.stem, file["scenarios"], file)
+
+
+def read_stories(
+    called: str, scenarios: Iterable[Mapping[str, Any]], shared: Mapping[str, Any], *, pending: bool = False
+) -> Iterator[Story]:
+    """The `scenarios` of the file `called`; `shared` holds the `calendars` and `agreements` that it gives to all of them."""
+    calendars = [{"kind": "Calendar", **one} for one in shared.get("calendars", [])]
+    for texts in scenarios:
+        assert texts.keys() <= KEYS, f"{called}, {texts['name']}: unknown {texts.keys() - KEYS}"
+        written = texts["agreement"]
+        if isinstance(written, str) and written in shared.get("agreements", {}):
+            written = shared["agreements"][written]
+        if not isinstance(written, str):
+            several = written if isinstance(written, list) else [written]
+            written = yaml.safe_dump_all([*map(completed, calendars), *map(completed, several)])
+        yield Story(called, texts, written, pending)
 
 
 def completed(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -341,13 +356,17 @@ def shown_alert(alert: Mapping[str, Any], like: str, zone: ZoneInfo) -> str:
     return ", ".join([first, *(one for one in wanted if one in possible), *sorted(always - set(wanted))])
 
 
-@pytest.mark.parametrize(
-    "story", [pytest.param(story, id=f"{story.file}: {story.texts['name']}") for story in stories()]
-)
-def test_the_story_comes_out_as_it_says(story: Story, tmp_path: Path) -> None:
-    file = tmp_path / "agreement.yaml"
+# ----------------------------------------------------------------------------------------------------------- the proof
+
+
+def prove(story: Story, folder: Path) -> None:
+    """Fails with what was expected and what came, or if the story is pending though its agreement can be read."""
+    file = folder / "agreement.yaml"
     file.write_text(story.documents, encoding="utf-8")
     loaded = load([file])
+    if story.pending:
+        faults_are_pending(loaded.faults)
+        return
     assert not loaded.faults, "\n".join(str(fault) for fault in loaded.faults)
     got = verdicts(story, loaded.agreements)
     pairs = list(differing(story, got))
@@ -360,3 +379,10 @@ def test_the_story_comes_out_as_it_says(story: Story, tmp_path: Path) -> None:
         pytest.fail(
             f"{story.texts['name']}\n\n- expected, + came\n{diff}\n\nall that came:\n{whole}", pytrace=False
         )
+
+
+def faults_are_pending(faults: Sequence[Fault]) -> None:
+    """Passes if options that are not built yet are all that is wrong."""
+    assert faults, "this can be read now: take away the word `pending`"
+    others = [str(fault) for fault in faults if "is not built yet" not in fault.message]
+    assert not others, "\n".join(others)
