@@ -441,7 +441,9 @@ def _check_holidays(country: str, subdivision: str | None) -> None:
 
 @cache
 def _public_holidays(country: str, subdivision: str | None, year: int) -> dict[date, str]:
-    """With their names in the country's own language."""
+    """With their names: in English if they are known in it, else in the country's own language."""
+    entity = getattr(holidays, country)
+    language = "en_US" if "en_US" in entity.supported_languages else entity.default_language
     with warnings.catch_warnings():
         # India warns that moving feasts are known for some years only; there is nobody here to be told.
         warnings.simplefilter("ignore", UserWarning)
@@ -450,6 +452,7 @@ def _public_holidays(country: str, subdivision: str | None, year: int) -> dict[d
             subdiv=subdivision,
             years=(year - 1, year, year + 1),  # a holiday may be observed in the year before or after
             categories=("public",),
+            language=language,  # else it is the machine's
         )
     return {day: name for day, name in known.items() if day.year == year}
 

@@ -332,4 +332,4 @@ def _meant(word: str, known: Iterable[str]) -> str:
 def _few(words: Iterable[str]) -> str:
     """The first ones; there may be hundreds of customers."""
     found = list(words)
-    return listed(found[:5]) + (", …" if len(found) > 5 else "")
+    return listed(found) if len(found) <= 5 else f"{', '.join(found[:5])} and {len(found) - 5} more"

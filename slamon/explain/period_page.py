@@ -336,7 +336,7 @@ def _clause(story: ClauseStory, found: AvailabilityExplanation) -> Iterator[Rend
         if cap.asked:
             assert term.cap is not None, "what is capped has a cap"
             span = f"{day(cap.start, zone)} until before {day(cap.end, zone)}"
-            over = f"; {lasting(cap.asked - cap.granted)} over it count" if cap.asked > cap.granted else ""
+            over = f"; {lasting(cap.asked - cap.granted)} over it counts" if cap.asked > cap.granted else ""
             yield indented(
                 Text(
                     f"At most {lasting(term.cap.duration)} a {term.cap.per.value} (atMost), {span}: "

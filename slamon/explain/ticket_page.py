@@ -254,7 +254,7 @@ def _sum(story: ClockStory, as_of: int, *, several: bool) -> Iterator[Renderable
     table = rows(story.stints, zone)
     if table:
         yield Text("")
-        yield indented(_dates(table))
+        yield from map(indented, _dates(table))
     if zone != story.objective.calendar.zone and not story.objective.calendar.always:
         yield indented(
             Text(f"The calendar {story.objective.calendar.name} is kept in {story.objective.calendar.zone}.")
@@ -330,29 +330,37 @@ def _counted_in(story: ClockStory, span: Span | None) -> str:
     return f"{notation_of(unit_of(agreement, objective), agreement.zone, span[0])} ({bounds})"
 
 
-def _dates(table: Sequence[Row]) -> Table:
+def _dates(table: Sequence[Row]) -> Iterator[RenderableType]:
+    """Only columns that have something to say; where rows join several dates, what was particular stands below."""
+    columns = {"counted": [row.counted for row in table]}
+    paused, other = [row.paused for row in table], [row.other for row in table]
+    columns |= {"paused": paused} if any(paused) else {}
+    columns |= {"neither": other} if any(other) else {}
+    by_the_day = all(row.first == row.last for row in table)
     shown = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="italic")
-    idle = any(row.other for row in table)
-    shown.add_column("date", no_wrap=True)
-    for name in ("counted", "paused", *(["neither"] if idle else [])):
-        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("date")
+    for name in columns:
+        shown.add_column(name, justify="right")
     shown.add_column("")
-    for row in table:
-        amounts = [row.counted, row.paused, *([row.other] if idle else [])]
-        shown.add_row(_date(row), *(lasting(one) if one else "-" for one in amounts), _remarks(row))
-    total = [sum(row.counted for row in table), sum(row.paused for row in table)]
-    total += [sum(row.other for row in table)] if idle else []
-    shown.add_row("sum", *map(lasting, total), "", style="bold")
-    return shown
+    for row, *amounts in zip(table, *columns.values(), strict=True):
+        remarks = ", ".join(remark.text for remark in row.remarks) if by_the_day else ""
+        shown.add_row(_date(row), *(lasting(one) if one else "-" for one in amounts), remarks)
+    shown.add_row("sum", *(lasting(sum(amounts)) for amounts in columns.values()), "", style="bold")
+    yield shown
+    particular = [f"{remark.day:%-d %b %Y} {remark.text}" for row in table for remark in row.remarks]
+    if particular and not by_the_day:
+        yield Text(f"In this time: {', '.join(particular)}.")
 
 
 def _date(row: Row) -> str:
-    if row.first == row.last:
-        return f"{row.first:%a %-d %b %Y}"
-    return f"{row.first:%-d %b %Y} - {row.last:%-d %b %Y}"
-
-
-def _remarks(row: Row) -> str:
-    if row.first == row.last:
-        return ", ".join(remark.text for remark in row.remarks)
-    return ", ".join(f"{remark.day:%-d %b} {remark.text}" for remark in row.remarks)
+    """`Mon 4 Apr 2011`, `14 - 20 Mar 2011`, `28 Mar - 3 Apr 2011`: no more than it takes."""
+    first, last = row.first, row.last
+    if first == last:
+        return f"{last:%a %-d %b %Y}"
+    if first.year != last.year:
+        return f"{first:%-d %b %Y} - {last:%-d %b %Y}"
+    return (
+        f"{first:%-d %b} - {last:%-d %b %Y}"
+        if first.month != last.month
+        else f"{first:%-d} - {last:%-d %b %Y}"
+    )
