@@ -162,6 +162,13 @@ def test_a_cycle_counts_in_the_period_that_its_ticket_names(world: World) -> Non
         for each in explained(world.agreements, in_order(world), world.until)
         for story in each.clocks
     }
+    decided = {
+        (record.ticket, record.agreement, record.measure.value, record.cycle): record.decided_at
+        for record in monitor.clocks()
+    }
+    for identity, span in named.items():
+        at = decided[identity]
+        assert span is None or (at is not None and span[0] <= at < span[1])
     for customer in monitor.customers.values():
         for watch in customer.ticket_watches:
             if watch.objective.attainment.window.rolling is not None:

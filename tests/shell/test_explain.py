@@ -72,6 +72,19 @@ def test_what_came_late_is_marked_with_when_it_became_known(folder: Path) -> Non
     assert "known only since" not in answered(f"{BASE} --ticket T-8 --sort", folder)
 
 
+@pytest.mark.parametrize(("resolved_at", "is_told"), [("12:00:00", False), ("12:00:01", True)])
+def test_a_warning_step_reached_as_the_ticket_is_resolved_is_none(
+    resolved_at: str, is_told: bool, folder: Path
+) -> None:
+    line = {"type": "ticket", "customer": "acme", "ticket": "T-8"}
+    events = [
+        line | {"id": "1", "time": "2026-04-07T09:00:00+02:00", "priority": "P1", "status": "open"},
+        line | {"id": "2", "time": f"2026-04-07T{resolved_at}+02:00", "status": "resolved"},
+    ]
+    (folder / "events.ndjson").write_text("".join(f"{json.dumps(one)}\n" for one in events))
+    assert ("warning step 75% passed: 3 h used" in answered(f"{BASE} --ticket T-8", folder)) is is_told
+
+
 def test_a_ticket_that_nobody_saw_open_has_no_clocks_and_is_told_why(folder: Path) -> None:
     event = {"id": "1", "time": "2026-04-07T10:00:00Z", "type": "ticket", "customer": "acme", "ticket": "T-9"}
     (folder / "events.ndjson").write_text(f"{json.dumps(event | {'status': 'resolved'})}\n")
