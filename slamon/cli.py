@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -19,8 +20,7 @@ import click
 from slamon import __version__
 
 if TYPE_CHECKING:
-    from slamon.agreement_files import Finding, Loaded
-    from slamon.domain.agreement import Agreement
+    from slamon.agreement_files import AgreementsInUse, Finding, Loaded
     from slamon.explain.period_notation import Asked
     from slamon.settings import Settings
 
@@ -52,6 +52,21 @@ class InstantType(click.ParamType[int]):
             )
 
 
+class DayType(click.ParamType[date]):
+    """A date as in agreements."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        from slamon.agreement_files.notations import day
+        from slamon.agreement_files.sections import RefusedError
+
+        try:
+            return value if isinstance(value, date) else day(value)
+        except RefusedError as refused:
+            self.fail(f"{refused}; {refused.help}", param, ctx)
+
+
 PATHS = click.Path(exists=True, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 config_option = click.option(
@@ -79,20 +94,127 @@ def run(config: Path) -> None:
 
     settings = _settings(config)
     logs.set_up(settings.log)
-    agreements = _agreements_of(settings)
-    _await(lambda: daemon.run(settings, agreements))
+    in_use = _agreements_of(settings)
+    _await(lambda: daemon.run(settings, in_use))
 
 
-@main.command(short_help="Say what is wrong with agreements.")
-@click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True)
-def check(paths: tuple[Path, ...]) -> None:
-    """Read agreements and calendars from files and folders, and say what is wrong with them.
+@main.command(short_help="Say what is wrong with agreements, and what they should also say.")
+@click.argument("paths", type=click.Path(path_type=Path), nargs=-1)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="For people, for programs, or as the workflow commands of GitHub.",
+)
+@click.option("--strict", is_flag=True, help="Advice is a failure, too.")
+@click.option(
+    "--show-silenced", is_flag=True, help="Show the advice that agreements silence, with their reasons."
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="OLD",
+    help="File or folder with an earlier state: say what the change means. May be repeated.",
+)
+@click.option(
+    "--on", type=DayType(), metavar="DATE", help="With --against: the day of the change; default: today."
+)
+@click.option("--rules", "list_rules", is_flag=True, help="List the rules of advice instead.")
+def check(
+    paths: tuple[Path, ...],
+    *,
+    form: str,
+    strict: bool,
+    show_silenced: bool,
+    against: tuple[Path, ...],
+    on: date | None,
+    list_rules: bool,
+) -> None:
+    """Read agreements and calendars from files and folders; say what is wrong, and what they should also say.
 
-    Ends with 0 if they can be judged by, with 1 if not.
+    With --against, say what a change of them means before it is merged: which terms differ, and what is judged anew.
+
+    Ends with 0 if they can be judged by, with 1 if not, and with 2 if a path does not exist.
     """
+    from slamon import clock
+    from slamon.check import Format, rules
     from slamon.check import check as check_files
+    from slamon.domain.periods import local_date
 
-    sys.exit(check_files(paths, sys.stdout))
+    if list_rules:
+        rules(sys.stdout, Format(form))
+        return
+    if not paths:
+        raise click.UsageError("Missing argument 'PATHS...'.")
+    if on is not None and not against:
+        raise click.UsageError("--on is the day of a change, and goes with --against.")
+    try:
+        code = check_files(
+            paths,
+            sys.stdout,
+            form=Format(form),
+            strict=strict,
+            show_silenced=show_silenced,
+            against=against,
+            on=lambda zone: on or local_date(zone, clock.now()),
+        )
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}", USAGE)
+    sys.exit(code)
+
+
+@main.group(name="import")
+def import_group() -> None:
+    """Begin an agreement from what is already written elsewhere."""
+
+
+class Notation(click.ParamType[str]):
+    """Text that an agreement file would take."""
+
+    def __init__(self, name: str) -> None:
+        """`name`: of a reader in slamon.agreement_files.notations."""
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from slamon.agreement_files import notations
+        from slamon.agreement_files.sections import RefusedError
+
+        try:
+            getattr(notations, self.name)(value)
+        except RefusedError as error:
+            self.fail("; ".join(filter(None, (str(error), error.help))), param, ctx)
+        return str(value)
+
+
+@import_group.command(short_help="Turn SLOs of OpenSLO v1 into the skeleton of an agreement.")
+@click.option("--customer", type=Notation("word"), help="The customer's id, as events name it.")
+@click.option("--name", type=Notation("name"), help="The agreement's name.")
+@click.option(
+    "--from", "first_day", type=Notation("day"), help="The first day on which it holds, as 2026-01-31."
+)
+@click.argument("files", type=FILE, nargs=-1, required=True)
+def openslo(customer: str | None, name: str | None, first_day: str | None, files: tuple[Path, ...]) -> None:
+    """Turn the SLOs of OpenSLO v1 files into the skeleton of an agreement, on standard output.
+
+    What could not be carried over stands in it as a comment, and on standard error.
+    """
+    from slamon.agreement_files.findings import Report
+    from slamon.openslo import read_files, skeleton_of
+
+    report = Report()
+    found = read_files(files, report)
+    if report.faults:
+        _tell(report.faults)
+        fail("nothing was written: mend the faults first")
+    skeleton = skeleton_of(found, customer=customer, name=name, first_day=first_day)
+    skeleton.tell(report)
+    _tell(report.advice)
+    if not skeleton.objectives:
+        fail("no SLO in these files can be an objective of an agreement")
+    click.echo(skeleton.text, nl=False)
 
 
 agreements_option = click.option(
@@ -234,6 +356,15 @@ def explain(
     answers.write(answer, answers.Form(form), sys.stdout)
 
 
+@main.command(name="schema", short_help="Print a JSON Schema.")
+@click.argument("of", type=click.Choice(["agreement", "event", "settings"]))
+def schema_command(of: str) -> None:
+    """Print the JSON Schema (draft 2020-12) of agreement files, of events, or of the settings, for editors."""
+    from slamon import schema
+
+    click.echo(schema.printed(of), nl=False)
+
+
 @main.group(name="topics")
 def topics_group() -> None:
     """Kafka topics that slamon reads and writes."""
@@ -314,23 +445,27 @@ def _load(paths: tuple[Path, ...]) -> "Loaded":
 
 
 def _tell_faults(faults: "Iterable[Finding]") -> NoReturn:
+    _tell(faults)
+    fail("the agreements have faults; `slamon check` shows them as well", FAILED)
+
+
+def _tell(findings: "Iterable[Finding]") -> None:
     from rich.console import Console
 
     from slamon.agreement_files import rendered
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    for fault in faults:
-        console.print(rendered(fault))
+    for finding in findings:
+        console.print(rendered(finding))
         console.print()
-    fail("the agreements have faults; `slamon check` shows them as well", FAILED)
 
 
-def _agreements_of(settings: "Settings") -> "tuple[Agreement, ...]":
-    from slamon import daemon
+def _agreements_of(settings: "Settings") -> "AgreementsInUse":
+    from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 
     try:
-        return daemon.agreements_of(settings)
-    except daemon.AgreementsRefused as refused:
+        return AgreementsInUse(settings.agreements)
+    except AgreementsRefused as refused:
         _tell_faults(refused.faults)
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}; see `agreements` in the settings", USAGE)

@@ -162,7 +162,7 @@ def format_seconds(duration: int) -> str:
 
 
 _DIGITS = Context(prec=64, rounding=ROUND_DOWN)
-_LONGEST_DURATION = 10**15  # microseconds, some 31 years: more is a mistake, and state holds 64-bit integers
+LONGEST_DURATION = 10**15  # microseconds, some 31 years: more is a mistake, and state holds 64-bit integers
 
 
 @lru_cache(maxsize=1024)
@@ -171,9 +171,9 @@ def _microseconds(number: bytes) -> int:
     try:
         seconds = Decimal(number.decode("ascii"))
     except InvalidOperation:  # an exponent beyond all measure
-        return 0 if b"e-" in number.lower() else _LONGEST_DURATION + 1
+        return 0 if b"e-" in number.lower() else LONGEST_DURATION + 1
     if seconds.adjusted() > 12:  # before it becomes an integer with as many digits
-        return _LONGEST_DURATION + 1 if seconds > 0 else 0
+        return LONGEST_DURATION + 1 if seconds > 0 else 0
     if seconds.adjusted() < -6:
         return 0
     return int(_DIGITS.create_decimal(seconds).scaleb(6, _DIGITS))
@@ -352,7 +352,7 @@ _REPLIES = _words(Reply)
 _SERVICE_STATUSES = _words(ServiceStatus)
 _EXCLUSION_STATES = _words(ExclusionState)
 _EXCLUSION_REASONS = _words(ExclusionReason)
-_LARGEST_INTEGER = 2**63 - 1  # state holds 64-bit integers
+LARGEST_INTEGER = 2**63 - 1  # state holds 64-bit integers
 
 
 def _word(member: str, word: str | None, closed: Mapping[str, _Word]) -> _Word | None:
@@ -381,15 +381,15 @@ def _duration(member: str, number: msgspec.Raw) -> int | None:
         raise _Refused(RejectReason.WRONG_KIND, f"{member}: expected a number")
     # Only what is short is kept: the memory of a cache is not for a sender to fill.
     duration = _microseconds(digits) if len(digits) <= 40 else _microseconds.__wrapped__(digits)
-    if not 0 < duration <= _LONGEST_DURATION:
+    if not 0 < duration <= LONGEST_DURATION:
         raise _Refused(
-            RejectReason.INVALID, f"{member}: must be more than 0 and at most {_LONGEST_DURATION // SECOND}"
+            RejectReason.INVALID, f"{member}: must be more than 0 and at most {LONGEST_DURATION // SECOND}"
         )
     return duration
 
 
 def _seq(seq: int | None) -> int | None:
-    if seq is not None and not -_LARGEST_INTEGER <= seq <= _LARGEST_INTEGER:
+    if seq is not None and not -LARGEST_INTEGER <= seq <= LARGEST_INTEGER:
         raise _Refused(RejectReason.INVALID, "seq: more than 64 bits")
     return seq
 
@@ -462,7 +462,7 @@ def _requests(wire: _Requests) -> RequestsEvent:
             bad=bad,
             seconds=seconds,
         )
-    if not 0 <= bad <= total <= _LARGEST_INTEGER:
+    if not 0 <= bad <= total <= LARGEST_INTEGER:
         raise _Refused(RejectReason.INVALID, "total, bad: 0 ≤ bad ≤ total is wanted, in 64 bits")
     return RequestsEvent(
         id=_identity(wire.id),

@@ -8,16 +8,17 @@ import contextlib
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import partial
 
 import structlog
 
 from slamon import __version__, clock
-from slamon.agreement_files import Fault, load
+from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 from slamon.domain.agreement import Agreement
 from slamon.domain.decisions import Transition
 from slamon.domain.events import SECOND
 from slamon.domain.monitor import Monitor
+from slamon.kafka import clients
 from slamon.kafka.observations import Committed, Observations, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.source import Source
@@ -36,35 +37,16 @@ FIGURES_EVERY = 1.0  # s
 log = structlog.get_logger()
 
 
-class AgreementsRefused(Exception):  # noqa: N818 - reads as what it says
-    """The agreement files have faults; there is nothing to judge by."""
-
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
-        super().__init__(f"{len(faults)} faults in the agreements")
-        self.faults = faults
-
-
-def agreements_of(settings: Settings) -> tuple[Agreement, ...]:
-    """Raises AgreementsRefused, OSError for a missing path, ValueError when there are none."""
-    loaded = load(settings.agreements)
-    if loaded.faults:
-        raise AgreementsRefused(loaded.faults)
-    if not loaded.agreements:
-        raise ValueError(
-            "there are no agreements to judge by: set `agreements` to files or directories that hold some"
-        )
-    return loaded.agreements
-
-
 class Daemon:
     """`run` it until `stop`; ports and tasks can be asked for meanwhile."""
 
-    def __init__(self, settings: Settings, agreements: tuple[Agreement, ...], *, pace: int = 1) -> None:
+    def __init__(self, settings: Settings, in_use: AgreementsInUse, *, pace: int = 1) -> None:
         """`pace`: how much faster than the wall the clock runs (only the demo's does)."""
         self.port: int | None = None
         self.liveness_port: int | None = None
         self._settings = settings
-        self._agreements = agreements
+        self._in_use = in_use
+        self._by_partition: dict[int, list[Agreement]] | None = None  # once their number is known
         self._on_time = ON_TIME * pace
         self._metrics = Metrics(__version__)
         self._metrics.config_taken(clock.wall())
@@ -78,22 +60,25 @@ class Daemon:
             Observations(committed=self._committed, restored=self._restored, entered=self._entered),
         )
         self._stopping = asyncio.Event()
+        self._reload_asked = asyncio.Event()
 
     # What Kafka's side asks for ---------------------------------------------------------------------------------------
 
-    @cached_property
-    def _by_partition(self) -> dict[int, list[Agreement]]:
+    def _monitor_for(self, partition: int) -> Monitor:
+        if self._by_partition is None:
+            self._by_partition = self._sorted()
+        return Monitor(self._by_partition.get(partition, []), steps=False, on_time=self._on_time)
+
+    def _sorted(self) -> dict[int, list[Agreement]]:
+        """The agreements in use, by the partition to which their customer belongs."""
         layout = self._source.layout
         assert layout is not None
         found: dict[int, list[Agreement]] = {}
-        for agreement in self._agreements:
+        for agreement in self._in_use.agreements:
             key = agreement.customer.encode(errors="surrogatepass")
             partition = partition_for(key, layout.partitions, self._settings.kafka.partitioner)
             found.setdefault(partition, []).append(agreement)
         return found
-
-    def _monitor_for(self, partition: int) -> Monitor:
-        return Monitor(self._by_partition.get(partition, []), steps=False, on_time=self._on_time)
 
     def _entered(self, partition: int, state: str) -> None:
         shown = {"finishing": "running", "proving": "parked"}.get(state, state)
@@ -133,6 +118,54 @@ class Daemon:
         return (
             clock.monotonic() - self._proved_at.get(partition, 0.0) < self._settings.kafka.session_timeout / 2
         )
+
+    # Agreements that change -------------------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Read the agreement files now, changed or not."""
+        self._reload_asked.set()
+
+    async def _keep_agreements(self) -> None:
+        """Take changed files into use as they come; those with faults are refused, and what was in use stays."""
+        while True:
+            asked = await clients.within(self._reload_asked, self._settings.agreements_poll)
+            self._reload_asked.clear()
+            try:
+                read = await asyncio.to_thread(self._in_use.look, anyway=asked)
+            except (AgreementsRefused, OSError, ValueError) as error:
+                self._refuse(error)
+            else:
+                if read:
+                    self._take_into_use()
+
+    def _refuse(self, error: AgreementsRefused | OSError | ValueError) -> None:
+        self._metrics.config_refused()
+        for fault in error.faults if isinstance(error, AgreementsRefused) else ():
+            log.error(
+                "agreement_fault",
+                file=fault.file,
+                line=fault.line,
+                column=fault.column,
+                path=fault.path,
+                message=fault.message,
+                help=fault.help,
+            )
+        log.error("agreements_refused", error=str(error))
+
+    def _take_into_use(self) -> None:
+        """Only where the agreements of a partition have changed, its task goes on by another monitor.
+
+        What was known stays known. But events that came before any agreement spoke of them were counted as unmatched and
+        not kept: a customer whose agreement comes late begins with what comes from then on.
+        """
+        self._metrics.config_taken(clock.wall())
+        changed: list[int] = []
+        if self._by_partition is not None:
+            before, now = self._by_partition, self._sorted()
+            changed = [one for one in sorted(before.keys() | now.keys()) if before.get(one) != now.get(one)]
+            self._by_partition = now
+            self._source.renew(changed)
+        log.info("agreements_taken", agreements=len(self._in_use.agreements), changed_partitions=changed)
 
     # What is shown ----------------------------------------------------------------------------------------------------
 
@@ -212,11 +245,12 @@ class Daemon:
                     "started",
                     port=self.port,
                     liveness_port=self.liveness_port,
-                    agreements=len(self._agreements),
+                    agreements=len(self._in_use.agreements),
                 )
                 async with asyncio.TaskGroup() as group:
                     pulse = group.create_task(self._pulse.run(), name="pulse")
                     figures = group.create_task(self._keep_figures(), name="figures")
+                    reloading = group.create_task(self._keep_agreements(), name="agreements")
                     notifier = group.create_task(self._notifier.run(), name="notifier")
                     source = group.create_task(self._source.run(), name="source")
                     await self._stopping.wait()
@@ -227,6 +261,7 @@ class Daemon:
                     self._carry_over()
                     pulse.cancel()
                     figures.cancel()
+                    reloading.cancel()
         log.info("stopped")
 
 
@@ -234,18 +269,19 @@ def _clock_of(task: Task, monitor: Monitor) -> int:
     return max(task.now, monitor.now or 0)
 
 
-async def run(settings: Settings, agreements: tuple[Agreement, ...], *, pace: int = 1) -> None:
-    """The daemon until SIGTERM or SIGINT."""
-    daemon = Daemon(settings, agreements, pace=pace)
+async def run(settings: Settings, in_use: AgreementsInUse, *, pace: int = 1) -> None:
+    """The daemon until SIGTERM or SIGINT; SIGHUP makes it read the agreement files."""
+    daemon = Daemon(settings, in_use, pace=pace)
+    handlers = {signal.SIGTERM: daemon.stop, signal.SIGINT: daemon.stop, signal.SIGHUP: daemon.reload}
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, daemon.stop)
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
         await daemon.run()
     except BaseExceptionGroup as failures:
         raise _only(failures) from failures
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in handlers:
             with contextlib.suppress(ValueError):
                 loop.remove_signal_handler(number)
 

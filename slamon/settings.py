@@ -179,6 +179,10 @@ class Settings(BaseSettings):
         "slamon", description="Prefix of group and transactional ids: two slamons on one cluster need two."
     )
     agreements: tuple[Path, ...] = Field((), description="Files or directories of agreements and calendars.")
+    agreements_poll: Seconds = Field(
+        10.0,
+        description="s; how often they are looked at for changes. A mounted ConfigMap takes up to a minute to arrive anyway; SIGHUP does not wait.",
+    )
     kafka: KafkaSettings = KafkaSettings()
     notifier: NotifierSettings = NotifierSettings()
     http: HttpSettings = HttpSettings()

@@ -20,7 +20,6 @@ from slamon.agreement_files.objectives import read_objective
 from slamon.agreement_files.sections import Section
 from slamon.domain.agreement import (
     Agreement,
-    AvailabilityObjective,
     Cap,
     Contact,
     ExclusionTerm,
@@ -77,13 +76,6 @@ def read_agreement(
     liability = spec.child("liability", '{indemnification: "§ 7"}')
     clauses = {key: liability.optional(key, free_text, "") for key in _LIABILITY}
     promised = [objective for objective in objectives if objective is not None]
-    if exclusions == () and any(isinstance(one, AvailabilityObjective) for one in promised):
-        report.advise(
-            spec.key_place("objectives"),
-            "no-exclusions",
-            "nothing is excluded: planned maintenance counts as downtime",
-            "add `exclusions`, if maintenance or force majeure shall not count",
-        )
     if called is None or customer is None or effective is None or len(report.faults) > faults:
         return None
     first, last = effective

@@ -113,13 +113,6 @@ def _down_while(terms: Section, frame: Frame) -> TicketFilter | None:
         return None
     section = terms.child("downWhile", DOWN_WHILE)
     tickets = section.child("tickets", "{priority: [P1]}", required=True)
-    if not terms.has("unknownCountsAs"):
-        frame.report.advise(
-            terms.key_place("downWhile"),
-            "unmeasured-time-unknown",
-            "time in which no such ticket is open is up only where a monitor says so; without one it stays unknown",
-            "write `unknownCountsAs: up` if no monitor measures the service, `unknownCountsAs: undetermined` if one does",
-        )
     return ticket_filter(tickets, None, terms, frame)
 
 

@@ -6,14 +6,20 @@ A fault keeps agreements from being used; advice never does. Everything that goe
 
 import difflib
 import re
+import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from rich.text import Text
 
+from slamon.agreement_files.rules import RULES, Severity
+
 _QUOTED_LENGTH = 60  # characters of a value that a message repeats
 _LINE_LENGTH = 100  # characters of a source line that are shown, around the place
+_GLUE = "\x00"  # stands for a blank at which a line is not broken
+COLOURS = {Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
+_SHORTEST_LINE = 40  # in a terminal narrower than this nothing reads well
 
 
 class Place(NamedTuple):
@@ -63,9 +69,13 @@ class Fault(Finding):
 
 @dataclass(frozen=True, slots=True)
 class Advice(Finding):
-    """What is allowed, but probably not meant."""
+    """What is allowed, but probably not meant, or not all that should be said."""
 
-    rule: str = ""  # the name of the finding, for those who look it up
+    rule: str = ""
+    silenced: str = ""  # why the author does not want to hear it
+
+    def silenced_by(self, reason: str) -> "Advice":
+        return replace(self, silenced=reason)
 
 
 class Report:
@@ -107,34 +117,61 @@ def _plain(word: str) -> str:
     return re.sub("[-_ ]", "", word).lower()
 
 
-def rendered(finding: Finding) -> Text:
-    """Some lines: what is wrong, where, the line itself with the place underlined, and what to do."""
-    colour = "bold yellow" if isinstance(finding, Advice) else "bold red"
-    title = f"advice[{finding.rule}]" if isinstance(finding, Advice) else "error"
+def rendered(finding: Finding, *, why: bool = True, width: int | None = None) -> Text:
+    """Some lines: what is wrong, where, the line itself with the place underlined, and what to do.
+
+    `why`: whether to give the reason of the rule, too. `width`: of the terminal, in which no line is to break by itself.
+    """
+    title, colour, reason, silenced = "error", "bold red", "", ""
+    if isinstance(finding, Advice):
+        rule = RULES.get(finding.rule)  # other commands than `check` have rules of their own
+        title = f"{rule.severity.value if rule else 'advice'}[{finding.rule}]"
+        colour = COLOURS[rule.severity if rule else Severity.WARNING]
+        reason, silenced = rule.reason if rule and why else "", finding.silenced
     gutter = len(str(finding.line)) if finding.line else 1
     margin = ("\n" + " " * (gutter + 1), "")
-    parts: list[tuple[str, str]] = [(title, colour), (f": {finding.message}", "bold")]
+    message = wrapped(f"{title}: {finding.message}", width, 0)
+    parts: list[tuple[str, str]] = [(title, colour), (message.removeprefix(title), "bold")]
     parts += [(f"\n{' ' * gutter}--> ", "blue"), (finding.where, "")]
     if finding.line and finding.source:
-        before, marked, after = _window(finding)
+        longest = _LINE_LENGTH if width is None else max(_SHORTEST_LINE, width - gutter - 5)
+        before, marked, after = _window(finding, min(longest, _LINE_LENGTH))
         parts += [margin, ("|", "blue"), (f"\n{finding.line} | ", "blue"), (before + marked + after, "")]
         parts += [margin, ("| ", "blue"), (" " * len(before) + "^" * max(1, len(marked)), colour)]
-    if finding.path:
-        parts += [margin, ("= at ", "blue"), (_printable(finding.path), "")]
-    if finding.help:
-        parts += [margin, ("= help: ", "blue"), (finding.help, "")]
+    notes = (
+        ("at", _printable(finding.path)),
+        ("why", reason),
+        ("help", finding.help),
+        ("silenced", silenced),
+    )
+    for word, text in notes:
+        if text:
+            lead = f"= {word}{' ' if word == 'at' else ': '}"
+            parts += [margin, (lead, "blue"), (wrapped(text, width, gutter + 1 + len(lead)), "")]
     return Text.assemble(*parts)
 
 
-def _window(finding: Finding) -> tuple[str, str, str]:
+def wrapped(text: str, width: int | None, indent: int) -> str:
+    """Broken between words, the later lines below the beginning of the first; what one may copy stays in one piece."""
+    if width is None:
+        return text
+    room = max(_SHORTEST_LINE, width - indent)
+    whole = re.sub(
+        "`[^`]*`", lambda code: code[0].replace(" ", _GLUE) if len(code[0]) < room else code[0], text
+    )
+    lines = textwrap.wrap(whole, room, break_long_words=False, break_on_hyphens=False)
+    return ("\n" + " " * indent).join(lines).replace(_GLUE, " ")
+
+
+def _window(finding: Finding, longest: int) -> tuple[str, str, str]:
     """The source line before, at and after the place, cut to what one can take in."""
     line = _printable(finding.source)
     start = finding.column - 1
-    end = min(start + finding.length, len(line), start + _LINE_LENGTH)
-    if len(line) <= _LINE_LENGTH:
+    end = min(start + finding.length, len(line), start + longest)
+    if len(line) <= longest:
         return line[:start], line[start:end], line[end:].rstrip()
-    first = max(0, min(start - _LINE_LENGTH // 2, len(line) - _LINE_LENGTH))
-    last = max(first + _LINE_LENGTH, end)
+    first = max(0, min(start - longest // 2, len(line) - longest))
+    last = max(first + longest, end)
     before = ("…" if first else "") + line[first:start]
     return before, line[start:end], line[end:last].rstrip() + ("…" if last < len(line) else "")
 

@@ -1,5 +1,6 @@
 """From files and directories to agreements, with every fault of the run."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,13 +11,15 @@ from typing import NamedTuple
 from slamon.agreement_files.agreement_document import read_agreement
 from slamon.agreement_files.calendar_document import calendar_name, read_calendar
 from slamon.agreement_files.findings import Advice, Fault, Place, Report, closest, quoted
+from slamon.agreement_files.hints import Document, Hint
+from slamon.agreement_files.lint import lint, lint_together
 from slamon.agreement_files.notations import free_text, name, one_of
 from slamon.agreement_files.sections import RefusedError, Section
+from slamon.agreement_files.silence import Silence, hushed, read_silences
+from slamon.agreement_files.wording import effective
 from slamon.agreement_files.yaml_source import Listing, Mapping, Node, documents
 from slamon.domain.agreement import Agreement
 from slamon.domain.calendars import Calendar
-from slamon.domain.intervals import FOREVER
-from slamon.domain.periods import local_date
 
 _API_VERSION = "slamon/v1"
 _SUFFIXES = (".yaml", ".yml")
@@ -32,6 +35,8 @@ class Loaded:
     agreements: tuple[Agreement, ...]  # in the order in which they were read
     faults: tuple[Fault, ...]  # in the order of the files, from top to bottom
     advice: tuple[Advice, ...]  # likewise
+    silenced: tuple[Advice, ...]  # likewise: advice that the documents do not want to hear
+    documents: tuple[Document, ...]  # the agreements and where they are written, in the order of `agreements`
     files: tuple[str, ...]  # all that were read
     left_out: tuple[str, ...]  # found in a directory, but of another kind, as settings are
     calendars: int  # how many were defined
@@ -42,7 +47,7 @@ class _Found(NamedTuple):
     named: bool  # by the user, not found in a directory
 
 
-class _Document(NamedTuple):
+class _Header(NamedTuple):
     root: Section
     metadata: Section
     spec: Section
@@ -50,8 +55,17 @@ class _Document(NamedTuple):
 
 
 class _Version(NamedTuple):
-    agreement: Agreement
-    at: Place  # of its effective dates
+    document: Document
+    silences: list[Silence]
+    advice: list[Advice]  # that reading it gave
+
+    @property
+    def agreement(self) -> Agreement:
+        return self.document.agreement
+
+    @property
+    def at(self) -> Place:
+        return self.document.spec.key_place("effective")
 
 
 def load(paths: Sequence[Path]) -> Loaded:
@@ -67,6 +81,7 @@ def load(paths: Sequence[Path]) -> Loaded:
         [one for one in headers if one.kind == "Agreement"], calendars, report, complete=complete
     )
     _refuse_overlaps(versions, report)
+    silenced = _advise(versions, report)
     if not headers and not report.faults:
         for path in paths:
             report.fault(
@@ -83,10 +98,25 @@ def load(paths: Sequence[Path]) -> Loaded:
         agreements=() if report.faults else tuple(version.agreement for version in versions),
         faults=tuple(sorted(report.faults, key=position)),
         advice=tuple(sorted(report.advice, key=position)),
+        silenced=tuple(sorted(silenced, key=position)),
+        documents=() if report.faults else tuple(version.document for version in versions),
         files=tuple(str(one.path) for one in found),
         left_out=tuple(left_out),
         calendars=names,
     )
+
+
+def fingerprint(paths: Sequence[Path]) -> bytes:
+    """Of what `load` would read, by content alone: how files come to be where they are, and when, makes no difference."""
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            for found in _files([path], Report()):
+                digest.update(f"{found.path}\0".encode(errors="surrogateescape"))
+                digest.update(hashlib.sha256(found.path.read_bytes()).digest())
+        except OSError as error:
+            digest.update(f"{path}\0{error.strerror}\0".encode(errors="surrogateescape"))
+    return digest.digest()
 
 
 def _files(paths: Sequence[Path], report: Report) -> Iterator[_Found]:
@@ -121,8 +151,8 @@ def _below(directory: Path, above: set[str]) -> Iterator[Path]:
             yield path
 
 
-def _headers(found: Sequence[_Found], report: Report) -> tuple[list[_Document], list[str]]:
-    headers: list[_Document] = []
+def _headers(found: Sequence[_Found], report: Report) -> tuple[list[_Header], list[str]]:
+    headers: list[_Header] = []
     left_out: list[str] = []
     for path, named in found:
         file = str(path)
@@ -146,7 +176,7 @@ def _is_meant(node: Node) -> bool:
     return isinstance(node, Mapping) and any(closest(key, _HEADER) for key in node.entries)
 
 
-def _header(node: Node, report: Report) -> _Document | None:
+def _header(node: Node, report: Report) -> _Header | None:
     if not isinstance(node, Mapping):
         found = "a list" if isinstance(node, Listing) else "one value"
         report.fault(
@@ -170,7 +200,7 @@ def _header(node: Node, report: Report) -> _Document | None:
         if kind == "Calendar"
         else "{customer: …, effective: {…}, objectives: […]}"
     )
-    return _Document(root, metadata, root.child("spec", example, required=True), kind)
+    return _Header(root, metadata, root.child("spec", example, required=True), kind)
 
 
 def _api_version(text: str) -> str:
@@ -181,7 +211,7 @@ def _api_version(text: str) -> str:
     return text
 
 
-def _calendars(headers: Sequence[_Document], report: Report) -> tuple[dict[str, Calendar | None], int]:
+def _calendars(headers: Sequence[_Header], report: Report) -> tuple[dict[str, Calendar | None], int]:
     calendars: dict[str, Calendar | None] = {}
     places: dict[str, Place] = {}
     count = 0
@@ -209,18 +239,57 @@ def _calendars(headers: Sequence[_Document], report: Report) -> tuple[dict[str, 
 
 
 def _versions(
-    headers: Sequence[_Document], calendars: dict[str, Calendar | None], report: Report, *, complete: bool
+    headers: Sequence[_Header], calendars: dict[str, Calendar | None], report: Report, *, complete: bool
 ) -> list[_Version]:
     versions = []
     for root, metadata, spec, _ in headers:
         faults = len(report.faults)
+        before = len(report.advice)
         called = metadata.required("name", name, "acme-2026")
         display_name = metadata.optional("displayName", free_text, "")
         agreement = read_agreement(called, display_name, spec, calendars, report, calendars_complete=complete)
+        silences = read_silences(spec)
         root.close()
+        advice = report.advice[before:]
+        del report.advice[before:]
         if agreement is not None and len(report.faults) == faults:
-            versions.append(_Version(agreement, spec.key_place("effective")))
+            versions.append(_Version(Document(agreement, spec), silences, advice))
+        else:  # what it forgets to say can be told when it can be read
+            report.advice += hushed(advice, silences).said
     return versions
+
+
+def _advise(versions: Sequence[_Version], report: Report) -> list[Advice]:
+    """Reports the advice that is wanted, gives that which is silenced.
+
+    What an agreement should also say is told when there are no faults: it is for somebody who can mend it now.
+    """
+    silenced: list[Advice] = []
+    hints = _hints([version.document for version in versions]) if not report.faults else None
+    for document, silences, advice in versions:
+        found = Report()
+        found.advice += advice
+        for hint in hints[id(document.spec)] if hints else ():
+            found.advise(document.spec.place(*hint.path), hint.rule, hint.message, hint.help)
+        sorted_out = hushed(found.advice, silences)
+        report.advice += sorted_out.said
+        silenced += sorted_out.silenced
+        for idle in sorted_out.idle if hints else ():
+            report.advise(
+                idle.place,
+                "silences-nothing",
+                f"the rule {quoted(idle.rule)} has nothing to say here",
+                "remove the entry",
+            )
+    return silenced
+
+
+def _hints(documents: Sequence[Document]) -> dict[int, list[Hint]]:
+    """By the identity of the document."""
+    hints = {id(document.spec): list(lint(document)) for document in documents}
+    for document, hint in lint_together(documents):
+        hints[id(document.spec)].append(hint)
+    return hints
 
 
 def _refuse_overlaps(versions: Sequence[_Version], report: Report) -> None:
@@ -249,13 +318,7 @@ def _refuse_overlap(version: _Version, other: _Version, report: Report) -> None:
         advice = "is one a copy of the other? Remove it, or give it another `metadata.name`"
     report.fault(
         version.at,
-        f"these dates overlap with those at {other.at} ({_days(its)}): "
+        f"these dates overlap with those at {other.at} ({effective(its)}): "
         f"both are terms of {quoted(mine.name)} for the customer {quoted(mine.customer)}",
         advice,
     )
-
-
-def _days(agreement: Agreement) -> str:
-    if agreement.end == FOREVER:
-        return f"from {agreement.first_day} on"
-    return f"{agreement.first_day} to {local_date(agreement.zone, agreement.end - 1)}"

@@ -21,7 +21,12 @@ _UNITS = {"w": 7 * DAY, "d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND}
 _ORDER = ("w", "d", "bd", "h", "m", "s")
 _LONGEST = 3660 * DAY  # some ten years: more is a slip of the pen
 _PART = re.compile(r"([0-9]{1,9})(bd|[wdhms])")
-_DURATION = re.compile(r"(?:[0-9]{1,9}(?:bd|[wdhms]))+")
+
+# The notations as patterns, which mean the same to JSON Schema as here.
+DURATION = "^(?:[0-9]{1,9}[wdhms])+$"
+DURATION_OR_BUSINESS_DAYS = "^(?:[0-9]{1,9}(?:bd|[wdhms]))+$"
+PERCENTAGE = r"^([0-9]{1,9}(?:\.[0-9]{1,12})?)%$"
+
 _HOW_LONG = "whole numbers with `s`, `m`, `h`, `d` or `w`, joined where needed: `90s`, `15m`, `1h30m`, `30d`"
 
 # Other spellings of the units, to tell what was probably meant.
@@ -49,7 +54,7 @@ class Written(NamedTuple):
 def _written(text: str) -> Written:
     if re.fullmatch("[0-9]{1,9}", text):
         raise RefusedError(f"{quoted(text)} of which unit?", f"write `{text}s`, `{text}m` or `{text}h`")
-    if not _DURATION.fullmatch(text):
+    if not re.fullmatch(DURATION_OR_BUSINESS_DAYS, text):
         meant = _meant_duration(text)
         raise RefusedError(
             f"{quoted(text)} is no duration", f"write `{meant}`" if meant else f"write {_HOW_LONG}"
@@ -173,7 +178,7 @@ def above_zero(read: Callable[[str], int]) -> Callable[[str], int]:
 
 def percentage(text: str) -> Fraction:
     """A share, exactly; `99.9%` is 999/1000."""
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,12})?)%", text)
+    found = re.fullmatch(PERCENTAGE, text)
     if found:
         return Fraction(found[1]) / 100
     meant = re.fullmatch(r"([0-9]{1,9}(?:[.,][0-9]{1,12})?)\s*(%|percent|per cent|pct)?", text)

@@ -50,6 +50,37 @@ class Section:
         entry = self._entries.get(key)
         return self.at.below(key) if entry is None else entry.key_at
 
+    def find(self, *path: str | int) -> Node | None:
+        """What is written below: keys, and indices of lists."""
+        node, rest = self._deepest(path)
+        return None if rest else node
+
+    def place(self, *path: str | int) -> Place:
+        """Where a value stands; or, if it is not written, where it would belong."""
+        node, rest = self._deepest(path)
+        at = self.at if node is None else node.at
+        if isinstance(node, Mapping) and isinstance(path[-1 - len(rest)], int):
+            at = _by_name(node)
+        for step in rest:
+            at = at._replace(path=f"{at.path}[{step}]") if isinstance(step, int) else at.below(step)
+        return at
+
+    def _deepest(self, path: tuple[str | int, ...]) -> tuple[Node | None, tuple[str | int, ...]]:
+        """The last node on the path that is written, and what of the path is not."""
+        node: Node | None = None
+        entries = self._entries
+        items: tuple[Node, ...] = ()
+        for index, step in enumerate(path):
+            if isinstance(step, str) and step in entries:
+                node = entries[step].value
+            elif isinstance(step, int) and step < len(items):
+                node = items[step]
+            else:
+                return node, path[index:]
+            entries = node.entries if isinstance(node, Mapping) else {}
+            items = node.items if isinstance(node, Listing) else ()
+        return node, ()
+
     def required(self, key: str, read: Callable[[str], T], example: str) -> T | None:
         """`example`: what stands after `key:` in the help, if the key is missing."""
         node = self._wanted(key, example)
@@ -285,6 +316,12 @@ class Section:
         written = f"- {example}" if name.endswith("]") else f"{name}: {example}"
         self._report.fault(node.at, fault, f"write `{written}`")
         return Section(None, node.at, self._report)
+
+
+def _by_name(entry: Mapping) -> Place:
+    """An entry of a list, shown by its name or what it is about, rather than by its first character."""
+    found = entry.entries.get("name") or entry.entries.get("objective")
+    return found.value.at._replace(path=entry.at.path) if found else entry.at
 
 
 def _in_backticks(message: str) -> str:

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from slamon import clock, daemon, logs
+from slamon.agreement_files import AgreementsInUse
 from slamon.clock import Pace
 from slamon.domain.intervals import FOREVER
 from slamon.settings import read_settings
@@ -21,7 +22,7 @@ def main(config: str, origin: str, speed: str) -> None:
     threading.Thread(target=_wait_for_word, args=(int(origin), int(speed)), daemon=True).start()
     settings = read_settings(Path(config))
     logs.set_up(settings.log)
-    asyncio.run(daemon.run(settings, daemon.agreements_of(settings), pace=int(speed)))
+    asyncio.run(daemon.run(settings, AgreementsInUse(settings.agreements), pace=int(speed)))
 
 
 def _wait_for_word(origin: int, speed: int) -> None:

@@ -98,6 +98,11 @@ class AlertBook:
     def subjects(self) -> Iterator[Subject]:
         yield from self._of
 
+    def memories(self) -> Iterator[tuple[Subject, str, AlertMemory]]:
+        """What is remembered under each id; what changes on the way is given as it is then."""
+        for subject, memories in list(self._of.items()):
+            yield from ((subject, id_, memories[id_]) for id_ in list(memories))
+
     def firing(self) -> Iterator[AlertTransition]:
         for memories in self._of.values():
             yield from (memory.firing for memory in memories.values() if memory.firing is not None)

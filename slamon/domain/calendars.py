@@ -192,6 +192,11 @@ class Calendar:
     def __repr__(self) -> str:
         return f"<Calendar {self.name} ({self.zone})>"
 
+    @property
+    def made_of(self) -> _Terms:
+        """For those who tell how two calendars differ."""
+        return self._terms
+
     def elapsed(self, a: int, b: int) -> int:
         """The length of `[a, b)` inside opening hours; 0 if `b` is not after `a`."""
         if b <= a:

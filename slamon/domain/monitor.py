@@ -90,6 +90,7 @@ class Monitor:
         self._service_days: dict[tuple[str | None, str, int], list[AvailabilityEvent]] = {}
         self._alerts = AlertBook()
         self._decisions: list[Decision] = []
+        self._aside: dict[FactKey, Facts] = {}  # restored, but no agreement speaks of it
         self._changed: dict[FactKey, None] = {}  # records to write, in the order of their first change
         self._dirty: dict[int, Subject] = {}  # by identity, in the order of their first change
         self._timers: list[tuple[int, tuple[str, ...], int, Subject]] = []  # at one key in the order of names
@@ -107,22 +108,28 @@ class Monitor:
     def restore(self, key: FactKey, facts: Facts | None) -> None:
         """Take back a record that an earlier monitor wrote (None: it was deleted); only before the first `advance`.
 
-        Records of a later key replace earlier ones; a key must be restored at most once.
+        Events of a key may be given again, with more than before; of alerts and statements the last one given holds.
+        What no agreement speaks of any more is kept aside: should an agreement come back, so do its facts. But what
+        arrives while no agreement speaks of it (`Taken.UNMATCHED`) is kept by nobody.
         """
         if facts is None:
             return
-        for ticket_event in facts.tickets or ():
-            self._take_ticket(ticket_event)
-        for service_event in facts.services or ():
-            self._take_availability(service_event)
-        for exclusion_event in facts.exclusions or ():
-            self._take_exclusion(exclusion_event)
+        events: tuple[Event, ...] = (
+            *(facts.tickets or ()),
+            *(facts.services or ()),
+            *(facts.exclusions or ()),
+        )
+        # They are about one subject: an agreement speaks of all of them or of none.
+        spoken_of = all(self.apply(event) is not Taken.UNMATCHED for event in events)
         if facts.alert is not None:
             self._alerts.restore(key.subject, facts.alert)
         if facts.statement is not None:
             watch = self._watch_of(facts.statement)
             if watch is not None:
                 watch.settlement.restore(facts.statement)
+            spoken_of = watch is not None
+        if not spoken_of:
+            self._aside[key] = facts
 
     def start(self, now: int) -> None:
         """Everything is restored: derive all verdicts as of `now`; what fires or is settled is not said again."""
@@ -363,9 +370,8 @@ class Monitor:
         wake_at = self._settle_watch_alerts(watch, when)
         due_before = watch.settlement.due_at()
         for statement in watch.settlement.issue(key // 2, lambda span: watch.statement(span, when.now)):
-            subject = f"{statement.agreement}/{statement.objective}/{statement.start}/{statement.end}"
-            fact = FactKey(FactKind.STATEMENT, statement.customer, subject)
-            self._decisions += [FactsChanged(fact, Facts(statement=statement)), StatementIssued(statement)]
+            kept = FactsChanged(_statement_key(statement), Facts(statement=statement))
+            self._decisions += [kept, StatementIssued(statement)]
         if watch.settlement.due_at() != due_before:  # the next period's turn
             wake_at = self._settle_watch_alerts(watch, when)
         self._arm(watch, wake_at)
@@ -440,7 +446,35 @@ class Monitor:
         self._decisions = []
         return decided
 
-    def _facts(self, key: FactKey) -> Facts | None:
+    def facts(self) -> Iterator[tuple[FactKey, Facts]]:
+        """Everything that another monitor needs to go on from here, by `restore` and `start`.
+
+        It may go on itself meanwhile: a record is given as it is then, and those that are new come by `drain`.
+        """
+        keys = [
+            *(FactKey(FactKind.SERVICE_DAY, *service_day) for service_day in self._service_days),
+            *(
+                FactKey(FactKind.TICKET, customer.id, ticket.id)
+                for customer in self.customers.values()
+                for ticket in customer.tickets.values()
+                if ticket.history.events
+            ),
+            *(
+                FactKey(FactKind.EXCLUSION, customer.id, exclusion)
+                for customer in self.customers.values()
+                for exclusion in customer.exclusions
+            ),
+        ]
+        yield from ((key, self._facts(key)) for key in keys)
+        for subject, id_, memory in self._alerts.memories():
+            yield FactKey(FactKind.ALERT, subject[1], id_), Facts(alert=memory)
+        for watch in self.watches():
+            for end in list(watch.settlement.settled):
+                statement = watch.settlement.settled[end]
+                yield _statement_key(statement), Facts(statement=statement)
+        yield from self._aside.items()
+
+    def _facts(self, key: FactKey) -> Facts:
         if key.kind is FactKind.SERVICE_DAY:
             return Facts(services=tuple(self._service_days[key.customer, key.subject, key.day]))
         customer = self.customers[key.customer or ""]
@@ -490,6 +524,11 @@ class Monitor:
         if self.now is None:
             raise ValueError("the clock has not been set: call advance first")
         return self.now
+
+
+def _statement_key(statement: Statement) -> FactKey:
+    subject = f"{statement.agreement}/{statement.objective}/{statement.start}/{statement.end}"
+    return FactKey(FactKind.STATEMENT, statement.customer, subject)
 
 
 def _repeated(known: Event, event: Event) -> Taken:

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import structlog
@@ -97,6 +97,12 @@ class Source:
     def ready(self) -> bool:
         """Every task that we have runs; having none is ready too."""
         return self._joined and all(task.state in READABLE for task in self.tasks.values())
+
+    def renew(self, partitions: Container[int]) -> None:
+        """For these `monitor_for` makes another monitor from now on: their tasks go on by it, with the same facts."""
+        for task in self.tasks.values():
+            if task.partition in partitions:
+                task.renew()
 
     def stop(self) -> None:
         """Finish what was begun, and let `run` return."""

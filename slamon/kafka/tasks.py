@@ -12,6 +12,9 @@ The rules:
   a restore (`alert_numbers`); standings and statements are upserts: they are written again.
 - Batches are applied between two awaits, and a commit takes what there is between two awaits: so no lock is needed. A
   failure shows in the task's state before anybody else runs.
+- When agreements change, a successor of the monitor is filled beside it, while it goes on: what it holds is copied, what it
+  learns or says meanwhile is handed on with every gathering. The successor takes over between two awaits, when the clock
+  moves next; so it never judges the middle of a backlog.
 """
 
 import asyncio
@@ -27,7 +30,7 @@ from aiokafka.errors import IllegalOperation, ProducerFenced
 
 from slamon import clock
 from slamon.codec import Rejected, RejectReason, decode
-from slamon.domain.decisions import FactKey
+from slamon.domain.decisions import FactKey, FactsChanged
 from slamon.domain.events import Event, ExclusionEvent, TicketEvent
 from slamon.domain.monitor import Monitor, Taken
 from slamon.kafka import changelog, clients, restore
@@ -133,6 +136,9 @@ class Task:
         self._names = kafka.topics
         self._producer: TaskProducer | None = None
         self._pending = Pending()
+        self._outdated = False  # the monitor judges by agreements that are no longer the newest
+        self._successor: Monitor | None = None  # the one that will, being filled or waiting for the clock
+        self._copied = False  # all that the monitor held when the successor was begun
         self._unjudged = False  # events were applied since the monitor's clock was last moved
         self._parts: dict[FactKey, int] = {}  # of facts with more than one
         self._gaps: tuple[Gap, ...] = ()
@@ -216,6 +222,8 @@ class Task:
         latest = min((at for at in shown if at is not None), default=0) if None not in shown else 0
         if latest > self.now:
             self.now = latest
+            if self._copied:
+                self._succeed()
             due = self.monitor.wake_at()
             if self._unjudged or (due is not None and due <= latest):
                 self.monitor.advance(latest)
@@ -226,7 +234,12 @@ class Task:
 
     def _gather(self) -> None:
         assert self.monitor is not None
-        self._pending.note(self.monitor.drain(), self.alerts.announce)
+        decided = self.monitor.drain()
+        self._pending.note(decided, self.alerts.announce)
+        if self._successor is not None:
+            for decision in decided:
+                if isinstance(decision, FactsChanged):
+                    self._successor.restore(decision.key, decision.facts)
 
     @property
     def full(self) -> bool:
@@ -252,6 +265,11 @@ class Task:
         if self.state is State.RUNNING:
             self._enter(State.FINISHING)
         return self.state is State.FINISHING
+
+    def renew(self) -> None:
+        """The agreements of its customers have changed: soon it goes on by the new ones, with the same facts."""
+        self._outdated = True
+        self._wake.set()
 
     def fall_behind(self, topic: str) -> None:
         """What it was to read next of an input is there no more; a restore will see how much that is."""
@@ -309,17 +327,47 @@ class Task:
 
     async def _serve(self) -> None:
         while not self._leaving:
-            self._waits_until = self._next_commit()
-            rest = self._waits_until - clock.monotonic()
-            if rest > 0:
-                self._wake.clear()
-                await clients.within(self._wake, rest)
+            if self._outdated:
+                await self._copy()
             else:
-                await self._commit_pending()
+                self._waits_until = self._next_commit()
+                rest = self._waits_until - clock.monotonic()
+                if rest > 0:
+                    self._wake.clear()
+                    await clients.within(self._wake, rest)
+                else:
+                    await self._commit_pending()
             if self._lost is not None:
                 raise self._lost
         if self._pending.anything:
             await self._commit_pending()
+
+    async def _copy(self) -> None:
+        """Fill a successor; commits go on. Given up if it has to leave, or if the agreements have changed once more."""
+        assert self.monitor is not None
+        self._outdated = self._copied = False
+        self._successor = successor = self._company.monitor_for(self.partition)
+        for count, (key, facts) in enumerate(self.monitor.facts(), 1):
+            successor.restore(key, facts)
+            if count % WITHOUT_PAUSE == 0:
+                await clients.breathe()
+                if self._leaving or self._outdated or self._lost is not None:
+                    self._successor, self._outdated = None, True
+                    return
+                if self._next_commit() <= clock.monotonic():
+                    await self._commit_pending()
+        self._copied = True
+
+    def _succeed(self) -> None:
+        """The successor takes over with all that is known and was said; what it makes of it is still to be judged."""
+        assert self.monitor is not None
+        assert self.monitor.now is not None
+        assert self._successor is not None
+        self._gather()
+        self._successor.start(self.monitor.now)
+        self.monitor, self._successor, self._copied = self._successor, None, False
+        self._unjudged = True
+        log.info("task_renewed", partition=self.partition)
 
     def _next_commit(self) -> float:
         """When, by the monotonic clock. An idle task commits too: that proves that it is still ours."""
@@ -343,7 +391,8 @@ class Task:
 
     def _forget(self, *, in_order: bool) -> None:
         producer, self._producer = self._producer, None
-        self.monitor = None
+        self.monitor = self._successor = None
+        self._copied = False
         self.proved_at = None
         self.clocks = {}
         self._pending = Pending()
@@ -475,6 +524,7 @@ class Task:
             )
 
     async def _rebuild(self, reading: Reading) -> tuple[Monitor, int]:
+        self._outdated = False
         monitor = self._company.monitor_for(self.partition)
         self._parts = {}
         count = 0

@@ -1,7 +1,8 @@
 """A process that owns tasks as the daemon does, over a domain that only counts: one fact and some alerts a customer.
 
 Counting shows what a real verdict would hide: an event lost or applied twice is a wrong number for ever. Run it with
-the settings as JSON; it writes a line whenever a task was restored or its tasks changed hands, and ends on SIGTERM.
+the settings as JSON; it writes a line whenever a task was restored or its tasks changed hands, gives all of its tasks
+another monitor on SIGHUP, and ends on SIGTERM.
 """
 
 import asyncio
@@ -25,10 +26,14 @@ from slamon.domain.decisions import (
 )
 from slamon.domain.events import Event, TicketEvent
 from slamon.domain.monitor import Monitor, Taken
+from slamon.kafka import tasks
 from slamon.kafka.source import Source
 from slamon.settings import LogSettings, Settings
 
 EVERY = 10  # events of a customer for one alert
+tasks.WITHOUT_PAUSE = (
+    1  # a restore, or the filling of a successor, can be disturbed after each of its few records
+)
 
 
 class CountingMonitor(Monitor):
@@ -51,6 +56,12 @@ class CountingMonitor(Monitor):
         if facts is not None and facts.alert is not None:
             self.announced[key.subject] = facts.alert.episode
 
+    def facts(self) -> Iterator[tuple[FactKey, Facts]]:
+        for customer in list(self.counts):
+            yield FactKey(FactKind.TICKET, customer, customer), counted(customer, self.counts[customer])
+        for customer in list(self.announced):
+            yield FactKey(FactKind.ALERT, customer, customer), told(customer, self.announced[customer])
+
     def start(self, now: int) -> None:
         self.now = now
         self.unjudged = dict.fromkeys(self.counts)
@@ -60,10 +71,8 @@ class CountingMonitor(Monitor):
         assert customer is not None
         count = self.counts[customer] = self.counts.get(customer, 0) + 1
         self.unjudged[customer] = None
-        fact = TicketEvent("count", 0, customer, "count", seq=count)
-        self.decided.append(
-            FactsChanged(FactKey(FactKind.TICKET, customer, customer), Facts(tickets=(fact,)))
-        )
+        key = FactKey(FactKind.TICKET, customer, customer)
+        self.decided.append(FactsChanged(key, counted(customer, count)))
         return Taken.ACCEPTED
 
     def advance(self, now: int) -> None:
@@ -75,10 +84,8 @@ class CountingMonitor(Monitor):
             for reached in range(self.announced.get(customer, 0) + EVERY, count + 1, EVERY):
                 self.decided.append(AlertChanged(reached_alert(customer, reached, now)))
                 self.announced[customer] = reached
-                memory = AlertMemory((customer,), "", reached, None)
-                self.decided.append(
-                    FactsChanged(FactKey(FactKind.ALERT, customer, customer), Facts(alert=memory))
-                )
+                key = FactKey(FactKind.ALERT, customer, customer)
+                self.decided.append(FactsChanged(key, told(customer, reached)))
         self.unjudged.clear()
 
     def wake_at(self) -> int | None:
@@ -90,6 +97,14 @@ class CountingMonitor(Monitor):
 
     def standings(self) -> Iterator[Standing]:
         return iter(())
+
+
+def counted(customer: str, count: int) -> Facts:
+    return Facts(tickets=(TicketEvent("count", 0, customer, "count", seq=count),))
+
+
+def told(customer: str, reached: int) -> Facts:
+    return Facts(alert=AlertMemory((customer,), "", reached, None))
 
 
 def reached_alert(customer: str, count: int, now: int) -> AlertTransition:
@@ -110,6 +125,7 @@ async def main(settings: Settings) -> None:
     source = Source(settings, lambda _: CountingMonitor())
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, source.stop)
+    loop.add_signal_handler(signal.SIGHUP, lambda: source.renew(range(settings.kafka.partitions)))
     await source.run()
 
 

@@ -154,7 +154,7 @@ class Place:
         self.name = f"e{os.getpid()}-{next(_numbers)}"
         self.folder = folder
         self.config = folder / "slamon.yaml"
-        (folder / "agreements.yaml").write_text(agreements.replace("{place}", self.name))
+        self.agree(agreements)
         self._said = {
             "application_id": self.name,
             "agreements": ["agreements.yaml"],
@@ -178,6 +178,12 @@ class Place:
         self.producer: Any = None
         self._alertmanager = alertmanager
         self._reader: Any = None
+
+    def agree(self, agreements: str) -> None:
+        """These are the agreements from now on."""
+        draft = self.folder / "draft"
+        draft.write_text(agreements.replace("{place}", self.name))
+        draft.replace(self.folder / "agreements.yaml")
 
     @staticmethod
     def _write(config: Path, said: Mapping[str, object]) -> Settings:
@@ -203,10 +209,11 @@ class Place:
         await self.producer.stop()
         await self._reader.stop()
 
-    def like(self, name: str, **kafka: object) -> Path:
-        """Another file of settings, with these of `kafka` changed."""
+    def like(self, name: str, *, agreements_poll: float = 10, **kafka: object) -> Path:
+        """Another file of settings, with these changed; those that are not named here are of `kafka`."""
         config = self.folder / name
-        self._write(config, self._said | {"kafka": {**self._kafka, **kafka}})
+        changed = {"agreements_poll": agreements_poll, "kafka": {**self._kafka, **kafka}}
+        self._write(config, self._said | changed)
         return config
 
     @property

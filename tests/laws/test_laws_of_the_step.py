@@ -234,6 +234,89 @@ def test_a_monitor_restored_on_the_way_goes_on_as_if_it_had_never_stopped(
     assert successor.statements == daemon.statements
 
 
+# ------------------------------------------------------------------------------------------ agreements that are replaced
+
+
+def replaced(monitor: Monitor, agreements: Sequence[Agreement], *, steps: bool) -> Monitor:
+    """As a task does it: another monitor with the same facts, not yet judged."""
+    assert monitor.now is not None
+    fresh = Monitor(agreements, steps=steps)
+    for key, facts in monitor.facts():
+        fresh.restore(key, facts)
+    fresh.start(monitor.now)
+    return fresh
+
+
+@dear
+@given(worlds, chances, st.booleans())
+def test_a_monitor_replaced_at_any_time_under_the_same_agreements_changes_nothing(
+    world: World, chance: Random, steps: bool
+) -> None:
+    """Also with events applied and not yet judged, and also if for a moment no agreement speaks of anything."""
+    undisturbed, other = (Daemon(world.agreements, steps=steps) for _ in range(2))
+    for batch, now in journey(world, chance):
+        undisturbed.take(batch, now)
+        other.monitor.advance(now)
+        for event in batch:
+            other.monitor.apply(event)
+        other.keep()
+        if chance.randrange(3) == 0:
+            nobody = replaced(other.monitor, [], steps=steps)
+            other.monitor = replaced(nobody, world.agreements, steps=steps)
+        elif chance.randrange(2):
+            other.monitor = replaced(other.monitor, world.agreements, steps=steps)
+        other.pass_to(now)
+    assert told(other.monitor) == told(undisturbed.monitor)
+    assert list(other.monitor.firing()) == list(undisturbed.monitor.firing())
+    assert other.alerts == undisturbed.alerts
+    assert other.statements == undisturbed.statements
+    assert other.facts == undisturbed.facts
+
+
+@dear
+@given(worlds, chances)
+def test_everything_a_monitor_holds_is_what_it_has_said_to_keep(world: World, chance: Random) -> None:
+    daemon = Daemon(world.agreements, steps=False)
+    for batch, now in journey(world, chance):
+        daemon.take(batch, now)
+        assert dict(daemon.monitor.facts()) == daemon.facts
+
+
+@dear
+@given(worlds, chances)
+def test_a_successor_filled_while_the_monitor_goes_on_ends_with_the_same_facts(
+    world: World, chance: Random
+) -> None:
+    """As a task fills it: record by record, and with whatever is decided on the way."""
+    daemon = Daemon(world.agreements, steps=False)
+    batches = journey(world, chance)
+    half = chance.randrange(len(batches))
+    for batch, now in batches[:half]:
+        daemon.take(batch, now)
+    if daemon.monitor.now is None:
+        daemon.pass_to(world.start)
+    successor = Monitor(world.agreements, steps=False)
+    copying = daemon.monitor.facts()
+    for batch, now in batches[half:]:
+        for _ in range(chance.randrange(3)):
+            record = next(copying, None)
+            if record is not None:
+                successor.restore(*record)
+        known = dict(daemon.facts)
+        daemon.take(batch, now)
+        for key, facts in daemon.facts.items():
+            if known.get(key) != facts:
+                successor.restore(key, facts)
+    for record in copying:
+        successor.restore(*record)
+    assert daemon.monitor.now is not None
+    successor.start(daemon.monitor.now)
+    assert dict(successor.facts()) == daemon.facts
+    successor.advance(daemon.monitor.now)
+    assert told(successor) == told(daemon.monitor)
+    assert [one for one in successor.drain() if isinstance(one, AlertChanged | StatementIssued)] == []
+
+
 # ------------------------------------------------------------------------------------------------------------- batching
 
 
