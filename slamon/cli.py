@@ -243,7 +243,7 @@ events_option = click.option(
 def replay(agreements: tuple[Path, ...], events: Path, out: Path, *, sort: bool, until: int | None) -> None:
     """Judge recorded events without Kafka.
 
-    Writes clocks, standings, statements and alerts as NDJSON into the folder, the same bytes for the same input.
+    Writes clocks, standings, statements, credits and alerts as NDJSON into the folder, the same bytes for the same input.
     """
     from slamon.replay import replay_file, told
 

@@ -14,6 +14,8 @@ from slamon.domain.decisions import (
     AlertTransition,
     Budget,
     ClockRecord,
+    Credit,
+    Outcome,
     Ratios,
     SecondCounts,
     Standing,
@@ -23,6 +25,8 @@ from slamon.domain.decisions import (
 )
 
 _RATIO_DECIMALS = 9
+_PERCENT_DECIMALS = 6
+_UNDETERMINED = "No credit: too little was measured to say whether the target was missed."
 
 
 def clock_record(clock: ClockRecord) -> bytes:
@@ -69,7 +73,10 @@ def standing_record(standing: Standing) -> bytes:
     )
 
 
-def statement_record(statement: Statement) -> bytes:
+def statement_record(statement: Statement, *, history: bool = False) -> bytes:
+    """`history`: also why this revision was given and what it books, which depends on what was said before."""
+    undetermined = statement.credit is not None and statement.outcome is Outcome.UNDETERMINED
+    said_before = {"reason": statement.reason, "entry": statement.entry}
     return orjson.dumps(
         {
             "customer": statement.customer,
@@ -83,7 +90,36 @@ def statement_record(statement: Statement) -> bytes:
             "tickets": _tickets(statement.tickets),
             "seconds": _second_counts(statement.seconds),
             "requests": None,
-            "credit": None,
+            "credit": _credit(statement.credit),
+            "claim_until": _instant(statement.claim_until),
+            "note": _UNDETERMINED if undetermined else None,
+            "terms": statement.terms,
+        }
+        | (said_before if history else {})
+    )
+
+
+def books_credit(statement: Statement) -> bool:
+    """Whether a revision belongs into the list of credits: it gives one, or takes back what was given."""
+    gives = statement.credit is not None and statement.credit.share[0] > 0
+    return gives or (statement.entry is not None and Fraction(statement.entry) != 0)
+
+
+def credit_record(statement: Statement) -> bytes:
+    """The entry that a revision books."""
+    credit = _credit(statement.credit) or dict.fromkeys(("percent", "amount", "currency"))
+    return orjson.dumps(
+        {
+            "customer": statement.customer,
+            "agreement": statement.agreement,
+            "objective": statement.objective,
+            "period": _period(statement.start, statement.end),
+            "revision": statement.revision,
+            "percent": credit["percent"],
+            "entry": statement.entry,
+            "amount": credit["amount"],
+            "currency": credit["currency"],
+            "reason": statement.reason,
         }
     )
 
@@ -163,10 +199,14 @@ def _seconds(duration: int) -> orjson.Fragment:
 
 
 def _ratio(share: Fraction) -> orjson.Fragment:
+    return _number(share, _RATIO_DECIMALS)
+
+
+def _number(value: Fraction, decimals: int) -> orjson.Fragment:
     """Fraction.__round__ is half-even and exact; the rest is moving the point."""
-    scaled = round(share * 10**_RATIO_DECIMALS)
-    whole, rest = divmod(abs(scaled), 10**_RATIO_DECIMALS)
-    text = f"{whole}.{rest:0{_RATIO_DECIMALS}}".rstrip("0").rstrip(".")
+    scaled = round(value * 10**decimals)
+    whole, rest = divmod(abs(scaled), 10**decimals)
+    text = f"{whole}.{rest:0{decimals}}".rstrip("0").rstrip(".")
     return orjson.Fragment(f"-{text}" if scaled < 0 else text)
 
 
@@ -200,6 +240,13 @@ def _second_counts(counts: SecondCounts | None) -> dict[str, orjson.Fragment] | 
         "unknown": _seconds(counts.unknown),
         "excluded": _seconds(counts.excluded),
     }
+
+
+def _credit(credit: Credit | None) -> dict[str, orjson.Fragment | str | None] | None:
+    if credit is None:
+        return None
+    percent = _number(Fraction(*credit.share) * 100, _PERCENT_DECIMALS)
+    return {"percent": percent, "amount": credit.amount, "currency": credit.currency}
 
 
 def _budget(budget: Budget | None) -> dict[str, orjson.Fragment] | None:

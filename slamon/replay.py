@@ -118,7 +118,7 @@ def replay_file(
     until: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Summary:
-    """Judge a file of events and write alerts, clocks, standings and statements into the folder `out`.
+    """Judge a file of events and write alerts, clocks, standings, statements and credits into the folder `out`.
 
     Lines that cannot be events are written to `rejected.ndjson` with their number and the reason.
     """
@@ -129,7 +129,7 @@ def replay_file(
     with ExitStack() as stack:
         files = {
             name: stack.enter_context((out / f"{name}.ndjson").open("wb"))
-            for name in ("alerts", "clocks", "standings", "statements", "rejected")
+            for name in ("alerts", "clocks", "standings", "statements", "credits", "rejected")
         }
 
         def write(name: str, record: bytes) -> None:
@@ -157,6 +157,8 @@ def replay_file(
                 write("standings", records.standing_record(standing))
         for statement in sorted(statements, key=records.statement_key):
             write("statements", records.statement_record(statement))
+            if records.books_credit(statement):
+                write("credits", records.credit_record(statement))
     counts = dict(replay.counts)
     unknown = monitor.opening_unknown()
     if unknown:
@@ -199,5 +201,6 @@ def told(summary: Summary) -> Iterator[str]:
     if summary.now is not None:
         yield f"judged as of {format_instant(summary.now)}"
     yield "written: " + ", ".join(
-        f"{summary.written.get(name, 0):,} {name}" for name in ("clocks", "standings", "statements", "alerts")
+        f"{summary.written.get(name, 0):,} {name}"
+        for name in ("clocks", "standings", "statements", "credits", "alerts")
     )

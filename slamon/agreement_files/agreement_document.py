@@ -17,6 +17,7 @@ from slamon.agreement_files.notations import (
     yes_or_no,
 )
 from slamon.agreement_files.objectives import read_objective
+from slamon.agreement_files.remedies import read_escalation, read_remedies
 from slamon.agreement_files.sections import Section
 from slamon.domain.agreement import (
     Agreement,
@@ -56,8 +57,7 @@ def read_agreement(
     support = spec.child("support", "{contacts: [{role: service manager, email: sla@example.com}]}")
     support_calendar = support.optional("calendar", word, None, "always")
     contacts = _contacts(support, report)
-    support.not_built("escalation", "remove it: alerts go to the receivers of Alertmanager")
-    spec.not_built("remedies", "remove the block: credits are not computed until then")
+    escalation = read_escalation(support)
     reporting = _reporting(spec.child("reporting", "{period: month}"), report)
     frame = Frame(
         calendars=calendars,
@@ -73,6 +73,14 @@ def read_agreement(
     _refuse_same_names(entries, "objective", report)
     objectives = [read_objective(entry, frame) for entry in entries]
     exclusions = _exclusions(spec, frame)
+    counts_tickets = {
+        written.text: entry.has("ticketClock") for entry in entries for written in entry.written("name")
+    }
+    remedies = read_remedies(
+        spec.child("remedies", '{fee: {amount: "12000.00", currency: EUR, per: month}, credits: […]}'),
+        counts_tickets,
+        report,
+    )
     liability = spec.child("liability", '{indemnification: "§ 7"}')
     clauses = {key: liability.optional(key, free_text, "") for key in _LIABILITY}
     promised = [objective for objective in objectives if objective is not None]
@@ -91,6 +99,8 @@ def read_agreement(
         services=services,
         exclusions=tuple(term for term in exclusions if term is not None),
         contacts=contacts,
+        escalation=escalation,
+        remedies=remedies,
         reporting=reporting,
         liability={key: text for key, text in clauses.items() if text},
     )

@@ -20,6 +20,8 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from slamon.domain.agreement import AlertName, Objective, Severity
 from slamon.domain.decisions import AlertMemory, AlertTransition, Reason, Transition
 
@@ -95,8 +97,13 @@ class AlertBook:
     def restore(self, id_: str, memory: AlertMemory) -> None:
         self._of.setdefault(memory.subject, {})[id_] = memory
 
-    def subjects(self) -> Iterator[Subject]:
-        yield from self._of
+    def subjects(self) -> list[Subject]:
+        return list(self._of)
+
+    def hand_over(self, subject: Subject, to: Subject) -> None:
+        """The alerts of a subject that is no more are from now on those of another."""
+        for id_, memory in self._of.pop(subject).items():
+            self.restore(id_, replace(memory, subject=to))
 
     def memories(self) -> Iterator[tuple[Subject, str, AlertMemory]]:
         """What is remembered under each id; what changes on the way is given as it is then."""

@@ -16,13 +16,14 @@ from slamon.domain.agreement import (
     TicketObjective,
 )
 from slamon.domain.decisions import ClockRecord
-from slamon.domain.error_budget import Exhaustion
+from slamon.domain.error_budget import Exhaustion, OutageStep
 from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
 from slamon.domain.intervals import Span
 from slamon.domain.periods import zone_rules
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = 253_402_214_400_000_000  # 9999-12-31 in microseconds: what lies after it is never
+_ALL = Fraction(1)
 MEASURES = {
     Measure.FIRST_RESPONSE: "first response to",
     Measure.NEXT_REPLY: "next reply to",
@@ -76,24 +77,35 @@ def _common(agreement: Agreement, objective: Objective) -> dict[str, str]:
     return found
 
 
+def _escalated(agreement: Agreement, used: Fraction) -> dict[str, str]:
+    """Who else is told once this share of a ticket's target or of an error budget is used up."""
+    told = dict.fromkeys(one.to for one in agreement.escalation if one.after.of <= used)
+    return {"escalate_to": ", ".join(told)} if told else {}
+
+
 def ticket_at_risk(
-    agreement: Agreement, objective: TicketObjective, record: ClockRecord, now: int
+    agreement: Agreement, objective: TicketObjective, record: ClockRecord, threshold: int, now: int
 ) -> dict[str, str]:
-    """A warn step was reached and the clock runs on; `record` is the clock as of `now`."""
+    """A warn step at `threshold` of elapsed time was reached and the clock runs on; `record` is the clock as of `now`."""
     due_at = record.due_at if record.due_at is not None else now
     left = objective.target - record.elapsed
     kind = "" if objective.calendar.always else " of service hours"
     what = f"{record.customer}: {MEASURES[record.measure]} ticket {record.ticket} is due {local(due_at, agreement)}"
-    return _common(agreement, objective) | {
-        "summary": f"{what}; {duration(left)}{kind} left",
-        "description": (
-            f"{_who(agreement)}, objective {objective.name}: {duration(record.elapsed)} of {duration(objective.target)} are used. "
-            f"Without {'an answer' if record.measure is not Measure.RESOLUTION else 'a resolution'} by "
-            f"{local(due_at, agreement)} the promise for this ticket is broken."
-        ),
-        "due_at": instant(due_at),
-        "time_left": duration(left),
-    }
+    escalated = _escalated(agreement, Fraction(threshold, objective.target))
+    return (
+        _common(agreement, objective)
+        | escalated
+        | {
+            "summary": f"{what}; {duration(left)}{kind} left",
+            "description": (
+                f"{_who(agreement)}, objective {objective.name}: {duration(record.elapsed)} of {duration(objective.target)} are used. "
+                f"Without {'an answer' if record.measure is not Measure.RESOLUTION else 'a resolution'} by "
+                f"{local(due_at, agreement)} the promise for this ticket is broken."
+            ),
+            "due_at": instant(due_at),
+            "time_left": duration(left),
+        }
+    )
 
 
 def ticket_breached(
@@ -107,40 +119,55 @@ def ticket_breached(
         else f"was overdue until {local(record.stopped_at, agreement)}"
     )
     over = record.elapsed - record.target
-    return _common(agreement, objective) | {
-        "summary": (
-            f"{record.customer}: {MEASURES[record.measure]} ticket {record.ticket} was due {local(due_at, agreement)} and {overdue}"
-        ),
-        "description": (
-            f"{_who(agreement)}, objective {objective.name}: the target of {duration(objective.target)} is exceeded"
-            f"{f' by {duration(over)}' if over >= SECOND else ''}. "
-            "The miss counts in the period of that day, whatever comes after; ending it still limits the damage."
-        ),
-        "due_at": instant(due_at),
-        "breached_at": instant(breached_at),
-        "time_left": "0 s",
-    }
+    return (
+        _common(agreement, objective)
+        | _escalated(agreement, _ALL)
+        | {
+            "summary": (
+                f"{record.customer}: {MEASURES[record.measure]} ticket {record.ticket} was due {local(due_at, agreement)} and {overdue}"
+            ),
+            "description": (
+                f"{_who(agreement)}, objective {objective.name}: the target of {duration(objective.target)} is exceeded"
+                f"{f' by {duration(over)}' if over >= SECOND else ''}. "
+                "The miss counts in the period of that day, whatever comes after; ending it still limits the damage."
+            ),
+            "due_at": instant(due_at),
+            "breached_at": instant(breached_at),
+            "time_left": "0 s",
+        }
+    )
 
 
 def outage_budget(
-    agreement: Agreement, objective: AvailabilityObjective, spent: Exhaustion, left: int, since: int, now: int
+    agreement: Agreement,
+    objective: AvailabilityObjective,
+    spent: Exhaustion,
+    step: OutageStep,
+    left: int,
+    since: int,
+    now: int,
 ) -> dict[str, str]:
     """An outage runs since `since` and will exhaust the budget at `spent.at`, `left` microseconds of service time ahead."""
     due_at = spent.at if spent.at is not None else now
+    used = 1 - step.left / spent.whole if spent.whole else _ALL  # of no budget everything is used
     kind = "" if objective.calendar.always else " of service hours"
-    return _common(agreement, objective) | {
-        "summary": (
-            f"{agreement.customer}: if nobody restores {objective.service}, {objective.name} is lost {local(due_at, agreement)}; {duration(left)}{kind} left"
-        ),
-        "description": (
-            f"{_who(agreement)}: {objective.service} is down since {local(since, agreement)}. Of an error budget of "
-            f"{duration(int(spent.whole))} (target {percent(objective.target)}) {duration(spent.consumed)} are used."
-        ),
-        "due_at": instant(due_at),
-        "time_left": duration(left),
-        "down_since": instant(since),
-        "service_affected": objective.service,
-    }
+    return (
+        _common(agreement, objective)
+        | _escalated(agreement, used)
+        | {
+            "summary": (
+                f"{agreement.customer}: if nobody restores {objective.service}, {objective.name} is lost {local(due_at, agreement)}; {duration(left)}{kind} left"
+            ),
+            "description": (
+                f"{_who(agreement)}: {objective.service} is down since {local(since, agreement)}. Of an error budget of "
+                f"{duration(int(spent.whole))} (target {percent(objective.target)}) {duration(spent.consumed)} are used."
+            ),
+            "due_at": instant(due_at),
+            "time_left": duration(left),
+            "down_since": instant(since),
+            "service_affected": objective.service,
+        }
+    )
 
 
 def budget_burn(
@@ -164,33 +191,41 @@ def period_breached(
     at = spent.at if spent.at is not None else now
     rolling = objective.window.rolling is not None
     over = spent.consumed - int(spent.whole)
-    return _common(agreement, objective) | {
-        "summary": f"{agreement.customer}: {objective.name} is breached since {local(at, agreement)}",
-        "description": (
-            f"{_who(agreement)}: the {duration(int(spent.whole))} of downtime of {objective.service} that {percent(objective.target)} "
-            f"allows are used up{f', and {duration(over)} more' if over >= SECOND else ''}. "
-            + (
-                "It recovers as the outages leave the rolling window."
-                if rolling
-                else f"Nothing before {local(period[1], agreement)} can repair it."
-            )
-        ),
-        "breached_at": instant(at),
-        "service_affected": objective.service,
-    }
+    return (
+        _common(agreement, objective)
+        | _escalated(agreement, _ALL)
+        | {
+            "summary": f"{agreement.customer}: {objective.name} is breached since {local(at, agreement)}",
+            "description": (
+                f"{_who(agreement)}: the {duration(int(spent.whole))} of downtime of {objective.service} that {percent(objective.target)} "
+                f"allows are used up{f', and {duration(over)} more' if over >= SECOND else ''}. "
+                + (
+                    "It recovers as the outages leave the rolling window."
+                    if rolling
+                    else f"Nothing before {local(period[1], agreement)} can repair it."
+                )
+            ),
+            "breached_at": instant(at),
+            "service_affected": objective.service,
+        }
+    )
 
 
 def attainment_missed(
     agreement: Agreement, objective: TicketObjective, period: Span, met: int, missed: int
 ) -> dict[str, str]:
-    return _common(agreement, objective) | {
-        "summary": f"{agreement.customer}: {objective.name} missed its target for the period that ended {local(period[1], agreement)}",
-        "description": (
-            f"{_who(agreement)}: {met} met and {missed} missed, {percent(Fraction(met, met + missed))} "
-            f"where {percent(objective.attainment.target)} was promised."
-        ),
-        "breached_at": instant(period[1]),
-    }
+    return (
+        _common(agreement, objective)
+        | _escalated(agreement, _ALL)
+        | {
+            "summary": f"{agreement.customer}: {objective.name} missed its target for the period that ended {local(period[1], agreement)}",
+            "description": (
+                f"{_who(agreement)}: {met} met and {missed} missed, {percent(Fraction(met, met + missed))} "
+                f"where {percent(objective.attainment.target)} was promised."
+            ),
+            "breached_at": instant(period[1]),
+        }
+    )
 
 
 def measurement_lost(agreement: Agreement, objective: AvailabilityObjective, since: int) -> dict[str, str]:

@@ -63,8 +63,8 @@ class AvailabilityWatch:
         self._seen = (-1, False)
         self._measured: tuple[object, Measured] | None = None  # the last one, with what it was made from
 
-    def statement(self, span: Span, now: int) -> Statement:
-        """The verdict on a period, by what is known at `now`."""
+    def verdict(self, span: Span, now: int) -> Statement:
+        """The verdict on a period, without what it costs, by what is known at `now`."""
         counts = availability.seconds(self._measure(span, now), span)
         return Statement(
             customer=self.agreement.customer,
@@ -250,7 +250,7 @@ class AvailabilityWatch:
             step.at,
             Reason.STEP_REACHED,
             lambda: announcements.outage_budget(
-                self.agreement, self.objective, spent, left, outage.since, now
+                self.agreement, self.objective, spent, step, left, outage.since, now
             ),
         )
 
@@ -295,6 +295,8 @@ class AvailabilityWatch:
         self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int
     ) -> Ending:
         """Why an alert of this objective that fires should not."""
+        if not self._is_period_of(memory.scope, firing.at):
+            return Ending(Reason.AMENDED, now)
         if now >= self.agreement.end:
             return Ending(Reason.PERIOD_ENDED, self.agreement.end)
         period = period_to_date(self.agreement, self.objective, now)
@@ -305,6 +307,14 @@ class AvailabilityWatch:
             return self._outage_ending(firing, wanted, now)
         was_true = firing.at < self.agreement.start or self._was_true(name, firing, firing.at + 1)
         return Ending(Reason.RECOVERED if was_true else Reason.AMENDED, now)
+
+    def _is_period_of(self, scope: str, at: int) -> bool:
+        """Whether by the terms of now an alert true from just after `at` on can have spoken of the period in its scope."""
+        start, end = self.agreement.start, self.agreement.end
+        around = (t for t in (at, at + 1) if start <= t < end)
+        return scope in {
+            self._period_scope(period_to_date(self.agreement, self.objective, t)) for t in around
+        }
 
     def _was_true(self, name: str, firing: AlertTransition, then: int) -> bool:
         """Whether by what is known now the alert had to fire `then`, no later than now."""
@@ -323,7 +333,9 @@ class AvailabilityWatch:
     def _outage_ending(self, firing: AlertTransition, wanted: Sequence[Wanted], now: int) -> Ending:
         breach = next((one for one in wanted if one.name is AlertName.BREACHED and one.over is None), None)
         if breach is not None:
-            return Ending(Reason.BREACHED, breach.at)
+            return (
+                Ending(Reason.BREACHED, breach.at) if breach.at >= firing.at else Ending(Reason.AMENDED, now)
+            )
         newer = next((one for one in wanted if one.name is AlertName.OUTAGE_BUDGET), None)
         if newer is not None:
             return (

@@ -189,6 +189,11 @@ class Calendar:
     def __hash__(self) -> int:
         return hash(self._terms)
 
+    @property
+    def terms(self) -> tuple[object, ...]:
+        """All that its hours follow from, in a fixed order."""
+        return self._terms[1:]  # not its name
+
     def __repr__(self) -> str:
         return f"<Calendar {self.name} ({self.zone})>"
 

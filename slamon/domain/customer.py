@@ -3,17 +3,31 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from slamon.domain.agreement import Agreement, AvailabilityObjective, TicketFilter, TicketObjective
+from msgspec.structs import replace
+
+from slamon.domain.agreement import (
+    Agreement,
+    AvailabilityObjective,
+    Objective,
+    TicketFilter,
+    TicketObjective,
+)
+from slamon.domain.alerts import Subject
 from slamon.domain.attainment import Tally
 from slamon.domain.availability_watch import AvailabilityWatch
+from slamon.domain.decisions import Statement
 from slamon.domain.events import ExclusionEvent, order_key
 from slamon.domain.exclusions import Declared, declared
+from slamon.domain.intervals import Span
+from slamon.domain.service_credits import claim_until, credit_of, credited_objectives, share_due
 from slamon.domain.service_timeline import ServiceTimeline
-from slamon.domain.terms import Terms
+from slamon.domain.terms import Terms, judged_period
+from slamon.domain.terms_digest import terms_digest
 from slamon.domain.ticket_clock import Clock, Verdict
 from slamon.domain.ticket_downtime import TicketDowntime
 from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket
+from slamon.domain.watching import subject_of
 
 Watch = TicketWatch | AvailabilityWatch
 
@@ -52,12 +66,21 @@ class Customer:
                     self.ticket_watches.append(TicketWatch(agreement, objective, self))
                 else:
                     self.availability_watches.append(AvailabilityWatch(agreement, objective, self))
-
+        self.watch_of: dict[Subject, Watch] = {watch.subject: watch for watch in self.watches()}
+        self._digests = {(one.name, one.start): terms_digest(one) for one in ordered}
         self.hears_tickets = bool(self.ticket_watches or self._downtimes)
 
     def watches(self) -> Iterator[Watch]:
         yield from self.ticket_watches
         yield from self.availability_watches
+
+    def watch_in_effect(self, agreement: str, objective: str, now: int) -> Watch | None:
+        """The watch of the version that is in effect at `now`."""
+        for watch in self.watches():
+            named = watch.agreement.name == agreement and watch.objective.name == objective
+            if named and watch.agreement.start <= now < watch.agreement.end:
+                return watch
+        return None
 
     # What watches read ----------------------------------------------------------------------------------------------
 
@@ -92,6 +115,33 @@ class Customer:
         """When the next word about an exclusion becomes known."""
         self.declared(now)
         return self._next_exclusion
+
+    # Statements -----------------------------------------------------------------------------------------------------
+
+    def statement(self, watch: Watch, period: Span, now: int) -> Statement:
+        """The verdict on a period and what it costs, by what is known at `now`."""
+        agreement = watch.agreement
+        verdict = watch.verdict(period, now)
+        order = _under_common_cap(watch)
+        before = order[: order.index(watch.objective)] if watch.objective in order else []
+        taken = [
+            share_due(agreement, one, self.watch_of[subject_of(agreement, one)].verdict(period, now))
+            for one in before
+            if judged_period(agreement, one, period[1] - 1) == period
+        ]
+        credit = credit_of(agreement, watch.objective, verdict, taken)
+        return replace(
+            verdict,
+            credit=credit,
+            claim_until=claim_until(agreement, period[1], credit),
+            terms=self._digests[agreement.name, agreement.start],
+        )
+
+    def moved_by(self, watch: Watch) -> list[Watch]:
+        """Those whose credits are what those of this one leave of the common cap."""
+        order = _under_common_cap(watch)
+        after = order[order.index(watch.objective) + 1 :] if watch.objective in order else []
+        return [self.watch_of[subject_of(watch.agreement, one)] for one in after]
 
     # What changes them ----------------------------------------------------------------------------------------------
 
@@ -147,6 +197,14 @@ class Customer:
             known = changed.get((agreement, objective), instant)
             changed[agreement, objective] = min(known, instant)
         changed.setdefault((agreement, one.objective.name), _NOTHING_SETTLED)
+
+
+def _under_common_cap(watch: Watch) -> list[Objective]:
+    """The credited objectives of a version in the order in which they take from its common cap; none without one."""
+    remedies = watch.agreement.remedies
+    if remedies is None or remedies.cap is None:
+        return []
+    return credited_objectives(watch.agreement)
 
 
 _NOTHING_SETTLED = 1 << 62

@@ -21,6 +21,7 @@ from typing import assert_never
 
 from slamon.domain.agreement import Agreement
 from slamon.domain.alerts import AlertBook, Ending, Instant, Wanted
+from slamon.domain.alerts import Subject as AlertSubject
 from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.customer import Customer, Watch
 from slamon.domain.decisions import (
@@ -33,6 +34,7 @@ from slamon.domain.decisions import (
     FactKind,
     Facts,
     FactsChanged,
+    Reason,
     Standing,
     StandingChanged,
     Statement,
@@ -98,6 +100,7 @@ class Monitor:
         self._said: dict[
             int, tuple[int, Standing]
         ] = {}  # the last standing written, by identity of the watch
+        self._orphans: list[AlertSubject] = []  # no agreement speaks of them any more, their alerts must end
         self._swept_at: int | None = None
         for customer in self.customers.values():
             for watch in customer.watches():
@@ -132,18 +135,34 @@ class Monitor:
             self._aside[key] = facts
 
     def start(self, now: int) -> None:
-        """Everything is restored: derive all verdicts as of `now`; what fires or is settled is not said again."""
+        """Everything is restored: derive all verdicts as of `now`; what fires or is settled is not said again.
+
+        If an agreement was corrected since, the next `advance` says what became of it: settled statements get a revision,
+        alerts that are not true by the terms of now are resolved.
+        """
         for customer in self.customers.values():
             for ticket in customer.tickets.values():
                 self._soil(ticket)
             for watch in customer.watches():
                 watch.settlement.restored()
         for subject in self._alerts.subjects():
-            kind, customer_id, *rest = subject
-            if kind == "ticket" and customer_id in self.customers:
-                self._soil(self.customers[customer_id].ticket(rest[0]))
+            self._find_owner(subject, now)
         self._changed.clear()
         self.now = now
+
+    def _find_owner(self, subject: AlertSubject, now: int) -> None:
+        """Somebody has to end the alerts of a subject, also when its ticket, objective, version or customer is gone."""
+        customer = self.customers.get(subject[1])
+        if customer is None:
+            self._orphans.append(subject)
+        elif subject[0] == "ticket":
+            self._soil(customer.ticket(subject[2]))
+        elif subject not in customer.watch_of:
+            heir = customer.watch_in_effect(agreement=subject[2], objective=subject[3], now=now)
+            if heir is None:
+                self._orphans.append(subject)
+            else:
+                self._alerts.hand_over(subject, heir.subject)
 
     def apply(self, event: Event) -> Taken:
         """Take a fact. What follows from it is decided by the next `advance`."""
@@ -248,12 +267,12 @@ class Monitor:
             self._pass_timers(2 * now - 1)
             self.now = now
             self._collect_timers(2 * now, of=Ticket)  # facts of this instant hold; what is due at it waits
-            if self._dirty:
+            if self._dirty or self._orphans:
                 self._judge(now, 2 * now - 1, now)
         else:
             self._collect_timers(2 * now)
             self.now = now
-            if self._dirty:
+            if self._dirty or self._orphans:
                 self._judge(now, 2 * now, now - self._on_time)
         if self._durable:
             self._say_standings(now)
@@ -325,6 +344,9 @@ class Monitor:
     def _judge(self, now: int, key: int, on_time: int) -> None:
         """Judge everything that changed, as of `now`; statements due by `key` are given."""
         when = Instant(now, on_time, self._steps)
+        for orphan in self._orphans:
+            self._settle_alerts(orphan[1], orphan, [], lambda *_: Ending(Reason.AMENDED, now), when)
+        self._orphans.clear()
         watches: dict[int, Watch] = {}
         dirty = self._dirty
         while dirty:
@@ -336,8 +358,11 @@ class Monitor:
                     watches[identity] = subject
                     self._meet_period_end(subject, now)
             dirty = self._dirty
+        moved: dict[int, Watch] = {}
         for watch in watches.values():
-            self._judge_watch(watch, when, key)
+            self._judge_watch(watch, when, key, moved)
+        for watch in moved.values():  # all that follow a revision: what they say moves nobody else
+            self._judge_watch(watch, when, key, {})
 
     def _meet_period_end(self, watch: Watch, now: int) -> None:
         """When a period of tickets has ended, those pending then are counted as pending of it."""
@@ -365,13 +390,21 @@ class Monitor:
         self._settle_ticket_alerts(ticket, looked, when)
         self._arm(ticket, ticket.wake_at(when.now))
 
-    def _judge_watch(self, watch: Watch, when: Instant, key: int) -> None:
+    def _judge_watch(self, watch: Watch, when: Instant, key: int, moved: dict[int, Watch]) -> None:
+        """`moved` gets the watches whose credits may change by what this one says anew."""
+        customer = self.customers[watch.agreement.customer]
         watch.notice(when.now)
         wake_at = self._settle_watch_alerts(watch, when)
         due_before = watch.settlement.due_at()
-        for statement in watch.settlement.issue(key // 2, lambda span: watch.statement(span, when.now)):
+        for statement in watch.settlement.issue(
+            key // 2, lambda period: customer.statement(watch, period, when.now)
+        ):
             kept = FactsChanged(_statement_key(statement), Facts(statement=statement))
             self._decisions += [kept, StatementIssued(statement)]
+            if statement.revision > 1:
+                for other in customer.moved_by(watch):
+                    other.settlement.unsettle(statement.end - 1)
+                    moved[id(other)] = other
         if watch.settlement.due_at() != due_before:  # the next period's turn
             wake_at = self._settle_watch_alerts(watch, when)
         self._arm(watch, wake_at)
@@ -502,7 +535,7 @@ class Monitor:
 
     def statements(self) -> Iterator[Statement]:
         """The newest revision of every statement given, in the order customer, agreement, objective, period."""
-        found = [statement for watch in self.watches() for statement in watch.settlement.settled.values()]
+        found = [statement for watch in self.watches() for statement in watch.settlement.statements()]
         yield from sorted(found, key=lambda s: (s.customer, s.agreement, s.objective, s.start, s.end))
 
     def watches(self) -> Iterator[Watch]:

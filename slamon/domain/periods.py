@@ -145,6 +145,14 @@ _UNITS: dict[Unit, tuple[Callable[[date], date], timedelta]] = {
     Unit.YEAR: (_first_of_year, timedelta(days=366)),
 }
 
+
+def unit_dates(unit: Unit, day: date) -> tuple[date, date]:
+    """The first day of the unit that contains `day`, and the first of the next one."""
+    first_day, longest = _UNITS[unit]
+    first = first_day(day)
+    return first, first_day(first + longest)
+
+
 _CHUNK = 3_653 * DAY  # borders are kept by the decade: 522 weeks at most
 
 

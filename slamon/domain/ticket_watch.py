@@ -38,8 +38,8 @@ class TicketWatch:
     def notice(self, now: int) -> None:
         """Time alone changes nothing about the past of tickets that they do not tell themselves."""
 
-    def statement(self, span: Span, now: int) -> Statement:
-        """The verdict on a period."""
+    def verdict(self, span: Span, now: int) -> Statement:
+        """The verdict on a period, without what it costs."""
         del now  # what was decided in it is counted as it stands
         counts = self._tally.counts(span)
         return Statement(
@@ -96,11 +96,8 @@ class TicketWatch:
         self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int
     ) -> Ending:
         del firing, wanted
-        due_at = self.settlement.due_at()
-        span = self.settlement.next_span()
-        if span is None or due_at is None or memory.scope != scope_of(span):
-            return Ending(Reason.PERIOD_ENDED, now)
-        return Ending(Reason.AMENDED, now)
+        given = any(memory.scope == scope_of(period) for period in self.settlement.settled)
+        return Ending(Reason.PERIOD_ENDED if given else Reason.AMENDED, now)
 
     def standing(self, now: int) -> Standing | None:
         """Judged as if the period ended now; at risk if it would be missed with every pending cycle that was warned of."""

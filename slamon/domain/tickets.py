@@ -6,11 +6,12 @@ the ticket, and the same fold begins anew. Nothing outside this file knows which
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from slamon.domain import announcements
 from slamon.domain.agreement import AlertName, Measure, Severity, Share, Step, TicketObjective
-from slamon.domain.alerts import Ending, Wanted, severity_of
+from slamon.domain.alerts import Annotations, Ending, Wanted, severity_of
 from slamon.domain.conversation import Conversation
 from slamon.domain.decisions import AlertMemory, AlertTransition, ClockOutcome, ClockRecord, Reason
 from slamon.domain.events import TicketEvent
@@ -236,7 +237,6 @@ def wanted_alert(look: Look, now: int) -> Wanted | None:
     if outcome is not ClockOutcome.PENDING or not clock.runs():
         return None
     elapsed = clock.elapsed_at(now)
-    version = clock.terms.version_of(objective).agreement
     for threshold, step in reversed(clock.terms.steps(objective)):
         reached = clock.reached(threshold, now) if threshold <= elapsed else None
         if reached is None or max(reached, clock.resumed_at) >= now:
@@ -251,10 +251,15 @@ def wanted_alert(look: Look, now: int) -> Wanted | None:
             step.text,
             max(reached, clock.resumed_at) if resumed else reached,
             Reason.RESUMED if resumed else Reason.STEP_REACHED,
-            lambda: announcements.ticket_at_risk(version, objective, _record(clock, now), now),
+            partial(_describe_step, clock, objective, threshold, now),
             clock.ticket,
         )
     return None
+
+
+def _describe_step(clock: Clock, objective: TicketObjective, threshold: int, now: int) -> Annotations:
+    version = clock.terms.version_of(objective).agreement
+    return announcements.ticket_at_risk(version, objective, _record(clock, now), threshold, now)
 
 
 def _breach(identity: Identity, clock: Clock, objective: TicketObjective, at: int, now: int) -> Wanted:
@@ -298,7 +303,7 @@ def ending_of(
     if objective.name != labels["objective"]:
         return Ending(Reason.TAKEN_OVER, clock.took_over_at) if clock.took_over_at > firing.at else amended
     if breached_at is not None:
-        return Ending(Reason.BREACHED, breached_at)
+        return Ending(Reason.BREACHED, breached_at) if breached_at >= firing.at else amended
     threshold = next(
         (at for at, step in clock.terms.steps(objective) if step.text == labels["step"]),
         None,

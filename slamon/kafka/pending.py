@@ -82,7 +82,9 @@ class Pending:
                 for objective, standing in self.standings.items()
             ),
             *(
-                outgoing(names.statements, statement_key(statement), statement_record(statement))
+                outgoing(
+                    names.statements, statement_key(statement), statement_record(statement, history=True)
+                )
                 for statement in self.statements
             ),
             *self.dead_letters,

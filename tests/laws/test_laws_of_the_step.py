@@ -533,8 +533,12 @@ def test_of_each_ticket_clock_exactly_what_holds_is_firing(world: World, chance:
         if clock.outcome is ClockOutcome.MISSED and clock.state in (ClockState.RUNNING, ClockState.PAUSED):
             expected.add(("SlaTicketBreached", clock.agreement, clock.objective, clock.ticket, None))
         if clock.outcome is ClockOutcome.PENDING and clock.state is ClockState.RUNNING:
-            steps = [step for step in _objective(agreements, clock).warn_at if _reached(step, clock)]
-            if steps:
+            objective = _objective(agreements, clock)
+            steps = [step for step in objective.warn_at if _reached(step, clock)]
+            if clock.elapsed == clock.target and objective.calendar.is_open(world.until):
+                # Used up at the last instant of all: told at once, for the input has ended (ruling 19).
+                expected.add(("SlaTicketBreached", clock.agreement, clock.objective, clock.ticket, None))
+            elif steps:
                 expected.add(
                     ("SlaTicketAtRisk", clock.agreement, clock.objective, clock.ticket, steps[-1].text)
                 )

@@ -229,7 +229,10 @@ def verdicts(story: Story, agreements: Sequence[Agreement]) -> Verdicts:
     return Verdicts(
         read(records.clock_record(clock) for clock in monitor.clocks()),
         read(records.standing_record(standing) for standing in monitor.standings()),
-        read(map(records.statement_record, sorted(statements, key=records.statement_key))),
+        read(
+            records.statement_record(statement, history=True)
+            for statement in sorted(statements, key=records.statement_key)
+        ),
         read(records.alert_record(alert, None) for alert in alerts),
     )
 
@@ -338,7 +341,7 @@ def normal_alert(text: str, day: str, zone: ZoneInfo) -> tuple[str, str]:
 
 
 def shown_alert(alert: Mapping[str, Any], like: str, zone: ZoneInfo) -> str:
-    """Why it resolved and whether it was late is always said, the rest if the expectation says it."""
+    """Why it resolved, whether it was late and who else is told is always said, the rest if the expectation says it."""
     labels = alert["labels"]
     said = [
         alert["transition"],
@@ -350,6 +353,9 @@ def shown_alert(alert: Mapping[str, Any], like: str, zone: ZoneInfo) -> str:
     first = " ".join([told(parse_instant(alert["at"]), zone), *filter(None, said)])
     always = {alert["reason"]} if alert["transition"] == "resolved" else set()
     always |= {"late"} if alert["late"] else set()
+    told_too = alert["annotations"].get("escalate_to")
+    if told_too is not None and alert["transition"] == "fired":
+        always.add(f"escalated to {told_too.replace(', ', ' and ')}")
     known = f"detected {told(parse_instant(alert['detected_at']), zone)}"
     possible = {alert["reason"], labels["severity"], f"episode {alert['episode']}", known} | always
     wanted = like.split(", ")[1:]

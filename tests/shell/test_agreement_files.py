@@ -20,14 +20,22 @@ from slamon.domain.agreement import (
     Attainment,
     AvailabilityAlerts,
     AvailabilityObjective,
+    Band,
+    Bands,
     BelowMinimum,
     Cap,
     Contact,
+    CreditTerm,
     DegradedCountsAs,
+    Escalation,
     ExclusionsCountAs,
     ExclusionTerm,
+    Fee,
+    Linear,
     Measure,
     Objective,
+    PerMiss,
+    Remedies,
     Reporting,
     Schedule,
     Service,
@@ -67,7 +75,10 @@ spec:
   services:
     - {name: billing-api, description: Invoicing}
     - name: shop
-  support: {calendar: office, contacts: [{role: service manager, email: sla@example.com}]}
+  support:
+    calendar: office
+    contacts: [{role: service manager, email: sla@example.com}]
+    escalation: [{after: 75%, to: duty manager}, {after: 100%, to: head of IT}]
   objectives:
     - name: p1-response
       ticketClock:
@@ -100,6 +111,14 @@ spec:
   exclusions:
     - {name: sunday, reason: maintenance, schedule: {rrule: "FREQ=WEEKLY;BYDAY=SU", at: 02:00, duration: 2h}, services: [shop]}
     - {name: announced, reason: agreed, declared: true, notice: 72h, atMost: {duration: 8h, per: month}, clause: § 9}
+  remedies:
+    fee: {amount: 12000.10, currency: EUR, per: month}
+    credits:
+      - {objective: api, bands: [{below: 99.95%, credit: 10%}, {below: 99%, credit: 25.5%}]}
+      - {objective: p1-response, perMiss: 1%, cap: 15%}
+      - {objective: api, linear: {percentPerPoint: 0.5}}
+    cap: 100%
+    claimWithin: 30d
   liability: {indemnification: § 7, notes: free text}
   reporting: {period: quarter, settleAfter: 48h, portal: false}
 """
@@ -228,6 +247,28 @@ def test_every_term_of_an_agreement_is_typed(tmp_path: Path) -> None:
             ),
         ),
         contacts=(Contact("service manager", email="sla@example.com"),),
+        escalation=(
+            Escalation(Share(Fraction(3, 4), "75%"), "duty manager"),
+            Escalation(Share(Fraction(1), "100%"), "head of IT"),
+        ),
+        remedies=Remedies(
+            credits=(
+                CreditTerm(
+                    "api",
+                    Bands(
+                        (
+                            Band(Fraction(9995, 10000), Fraction(1, 10)),
+                            Band(Fraction(99, 100), Fraction(255, 1000)),
+                        )
+                    ),
+                ),
+                CreditTerm("p1-response", PerMiss(Fraction(1, 100)), cap=Fraction(15, 100)),
+                CreditTerm("api", Linear(Fraction(1, 2))),
+            ),
+            fee=Fee(Fraction(1200010, 100), "EUR", Unit.MONTH),
+            cap=Fraction(1),
+            claim_within=30 * DAY,
+        ),
         reporting=Reporting(Unit.QUARTER, 48 * HOUR),
         liability={"indemnification": "§ 7", "notes": "free text"},
     )
@@ -280,6 +321,31 @@ def test_priorities_that_look_like_numbers_stay_words(tmp_path: Path) -> None:
     objective = objective_of(tmp_path, f"{{name: x, ticketClock: {clock}}}")
     assert isinstance(objective, TicketObjective)
     assert objective.when.priority == frozenset({"1", "02", "1.10", "on", "~"})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("12,000.00", "12000.00"),
+        ("12.000,50 €", "12000.50"),
+        ("EUR 12000", "12000"),
+        ("12000,5", "12000.5"),
+        ("12,000", "12000"),
+        ("1'200'000.00", "1200000.00"),
+        ("1,200,000", "1200000"),
+        ("-5.00", "5.00"),
+        ("much", "12000.00"),
+    ],
+)
+def test_an_amount_written_otherwise_is_answered_with_what_was_meant(
+    tmp_path: Path, written: str, meant: str
+) -> None:
+    more = (
+        f'remedies: {{fee: {{amount: "{written}", currency: EUR, per: month}}, '
+        "credits: [{objective: response, perMiss: 1%}]}"
+    )
+    (fault,) = loaded(tmp_path, agreement_with(RESPONSE, more=more)).faults
+    assert fault.help == f'write `amount: "{meant}"`'
 
 
 def test_the_last_day_belongs_to_the_agreement(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ from slamon.domain.decisions import (
     ClockOutcome,
     ClockRecord,
     ClockState,
+    Credit,
     Outcome,
     Ratios,
     Reason,
+    RevisionReason,
     SecondCounts,
     Standing,
     StandingState,
@@ -27,8 +29,10 @@ from slamon.domain.decisions import (
 from slamon.records import (
     alert_key,
     alert_record,
+    books_credit,
     clock_key,
     clock_record,
+    credit_record,
     standing_key,
     standing_record,
     statement_key,
@@ -127,8 +131,89 @@ def test_a_statement_has_the_members_of_the_interface_in_their_order() -> None:
         '"period":{"from":"2026-10-31T23:00:00.000000Z","to":"2026-11-30T23:00:00.000000Z"},'
         '"revision":2,"outcome":"missed","target_ratio":0.95,"attained_ratio":0.5,"best_case_ratio":0.5,'
         '"worst_case_ratio":0.5,"coverage_ratio":null,"tickets":{"met":1,"missed":1,"pending":0},'
-        '"seconds":null,"requests":null,"credit":null}'
+        '"seconds":null,"requests":null,"credit":null,"claim_until":null,"note":null,"terms":""}'
     )
+
+
+CREDITED = msgspec.structs.replace(
+    STATEMENT,
+    credit=Credit(share=(1, 3), amount="4000.00", currency="EUR"),
+    claim_until=NOON,
+    terms="0123456789abcdef",
+    reason=RevisionReason.AMENDED,
+    entry="-800.00",
+)
+
+
+def test_a_credit_is_told_in_percent_with_its_amount_and_until_when_it_can_be_claimed() -> None:
+    assert (
+        statement_record(CREDITED)
+        .decode()
+        .endswith(
+            ',"credit":{"percent":33.333333,"amount":"4000.00","currency":"EUR"},'
+            '"claim_until":"2026-11-23T12:00:00.000000Z","note":null,"terms":"0123456789abcdef"}'
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "percent"),
+    [
+        ((0, 1), "0"),
+        ((1, 10), "10"),
+        ((7, 1), "700"),
+        ((1, 3), "33.333333"),
+        ((1, 2 * 10**8), "0"),  # half a millionth of a percent: to the even neighbour
+        ((3, 2 * 10**8), "0.000002"),
+    ],
+)
+def test_percents_are_rounded_half_even_to_six_decimals(share: tuple[int, int], percent: str) -> None:
+    credited = msgspec.structs.replace(CREDITED, credit=Credit(share, None, None))
+    wanted = f'"credit":{{"percent":{percent},"amount":null,"currency":null}}'
+    assert wanted in statement_record(credited).decode()
+
+
+def test_the_history_of_a_revision_stands_behind_what_does_not_depend_on_it() -> None:
+    plain = statement_record(CREDITED).decode()
+    history = ',"reason":"amended","entry":"-800.00"}'
+    assert statement_record(CREDITED, history=True).decode() == plain.removesuffix("}") + history
+
+
+def test_an_undetermined_period_with_a_remedy_says_why_there_is_no_credit() -> None:
+    note = '"note":"No credit: too little was measured to say whether the target was missed."'
+    none = Credit(share=(0, 1), amount="0.00", currency="EUR")
+    undetermined = msgspec.structs.replace(CREDITED, outcome=Outcome.UNDETERMINED, credit=none)
+    assert note in statement_record(undetermined).decode()
+    without_remedy = msgspec.structs.replace(undetermined, credit=None)
+    assert '"note":null' in statement_record(without_remedy).decode()
+    met = msgspec.structs.replace(undetermined, outcome=Outcome.MET)
+    assert '"note":null' in statement_record(met).decode()
+
+
+def test_an_entry_has_its_members_in_their_order() -> None:
+    assert credit_record(CREDITED).decode() == (
+        '{"customer":"acme","agreement":"acme-2026","objective":"p1-response",'
+        '"period":{"from":"2026-10-31T23:00:00.000000Z","to":"2026-11-30T23:00:00.000000Z"},'
+        '"revision":2,"percent":33.333333,"entry":"-800.00","amount":"4000.00","currency":"EUR","reason":"amended"}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("credit", "entry", "books"),
+    [
+        (Credit((1, 3), "4000.00", "EUR"), "0.00", True),
+        (Credit((1, 3), None, None), None, True),
+        (Credit((0, 1), "0.00", "EUR"), "-4000.00", True),
+        (Credit((0, 1), "0.00", "EUR"), "0.00", False),
+        (Credit((0, 1), None, None), None, False),
+        (None, None, False),
+        (None, "-4000.00", True),
+    ],
+)
+def test_the_list_of_credits_holds_what_is_given_and_what_is_taken_back(
+    credit: Credit | None, entry: str | None, books: bool
+) -> None:
+    assert books_credit(msgspec.structs.replace(CREDITED, credit=credit, entry=entry)) is books
 
 
 def test_an_alert_has_the_members_of_the_interface_in_their_order() -> None:
