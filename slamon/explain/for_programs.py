@@ -4,12 +4,14 @@ Instants are RFC 3339 in UTC, seconds exact decimal numbers, both as in those re
 """
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import orjson
 
 from slamon import records
 from slamon.codec import format_instant, format_seconds
+from slamon.domain.agreement import Bands, Linear, PerMiss
 from slamon.domain.decisions import ClockRecord, Statement
 from slamon.domain.explanations.counted_days import Row, rows
 from slamon.domain.explanations.of_attainment import AttainmentExplanation
@@ -20,6 +22,7 @@ from slamon.domain.explanations.of_availability import (
     OutageStory,
     UnknownStory,
 )
+from slamon.domain.explanations.of_credit import CreditExplanation
 from slamon.domain.explanations.of_ticket import (
     ClockStory,
     Effect,
@@ -144,7 +147,7 @@ def _dates(row: Row) -> dict[str, Any]:
 def _period(period: PeriodExplanation) -> dict[str, Any]:
     found = period.found
     statement, standing = (
-        (_statement(found.said), None)
+        (orjson.Fragment(records.statement_record(found.said)), None)
         if isinstance(found.said, Statement)
         else (None, orjson.Fragment(records.standing_record(found.said)))
     )
@@ -154,13 +157,10 @@ def _period(period: PeriodExplanation) -> dict[str, Any]:
         "standing": standing,
         "settles_at": _instant(period.settles_at),
         "rule": found.rule,
+        "credit": None if period.credit is None else _credit(period.credit),
         **(_attainment(found) if isinstance(found, AttainmentExplanation) else _availability(found)),
         "revisions": [_revision(one) for one in period.revisions],
     }
-
-
-def _statement(statement: Statement) -> orjson.Fragment:
-    return orjson.Fragment(records.statement_record(statement))
 
 
 def _revision(revision: Revision) -> dict[str, Any]:
@@ -168,8 +168,39 @@ def _revision(revision: Revision) -> dict[str, Any]:
     return {
         "said_at": format_instant(revision.said_at),
         "because": None if because is None else {"id": because.event.id, "line": because.line},
-        "statement": _statement(revision.statement),
+        "statement": orjson.Fragment(records.statement_record(revision.statement, history=True)),
     }
+
+
+def _credit(story: CreditExplanation) -> dict[str, Any]:
+    cap = story.remedies.cap
+    return {
+        "judged_ratio": None if story.judged is None else records.number(story.judged, 9),
+        "entries": [
+            {
+                "kind": KINDS[type(due.term.by)],
+                "percent": _percent(due.uncapped),
+                "cap_percent": None if due.term.cap is None else _percent(due.term.cap),
+                "due_percent": _percent(due.share),
+            }
+            for due in story.dues
+        ],
+        "due_percent": _percent(story.due),
+        "cap_percent": None if cap is None else _percent(cap),
+        "taken_before": [{"objective": name, "percent": _percent(share)} for name, share in story.taken],
+        "percent": _percent(Fraction(*story.credit.share)),
+        "fee": None if story.fee is None else records.number(story.fee, 6),
+        "amount": story.credit.amount,
+        "currency": story.credit.currency,
+        "claim_until": _instant(story.claim_until),
+    }
+
+
+KINDS: dict[type, str] = {Bands: "bands", PerMiss: "perMiss", Linear: "linear"}
+
+
+def _percent(share: Fraction) -> orjson.Fragment:
+    return records.number(share * 100, 6)
 
 
 def _attainment(found: AttainmentExplanation) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from slamon.domain.decisions import Standing, Statement
 from slamon.domain.events import Event, TicketEvent
 from slamon.domain.explanations.of_attainment import AttainmentExplanation, explain_attainment
 from slamon.domain.explanations.of_availability import AvailabilityExplanation, explain_availability
+from slamon.domain.explanations.of_credit import CreditExplanation, explain_credit
 from slamon.domain.explanations.of_ticket import Heard, TicketExplanation, explain_ticket
 from slamon.domain.intervals import FOREVER, Span
 from slamon.domain.monitor import Monitor
@@ -74,6 +75,7 @@ class PeriodExplanation(NamedTuple):
     """What leads to the verdict on a period, and every statement that was made about it."""
 
     found: AttainmentExplanation | AvailabilityExplanation
+    credit: CreditExplanation | None  # None: none is promised, or the period runs
     settles_at: int | None  # when the first statement is due; None: it was given
     revisions: tuple[Revision, ...]
 
@@ -179,16 +181,21 @@ def of_objective(
     take(now, None)
     monitor = replay.finish()
     take(now, None)
-    found = [
-        PeriodExplanation(
-            _explained(monitor.customers[owner], watch, span, now),
-            _settles_at(watch, span),
-            tuple(_revisions(watch, span, revisions)),
-        )
-        for watch in monitor.watches()
-        if (watch.agreement.name, watch.objective.name) == (name, objective)
-        for span in _periods(watch.agreement, watch.objective, asked, now)
-    ]
+    whose = monitor.customers[owner]
+    found = []
+    for watch in whose.watches():
+        if (watch.agreement.name, watch.objective.name) != (name, objective):
+            continue
+        for span in _periods(watch.agreement, watch.objective, asked, now):
+            said = _said(whose, watch, span, now)
+            found.append(
+                PeriodExplanation(
+                    _explained(whose, watch, span, said, now),
+                    explain_credit(whose, watch, said, now) if isinstance(said, Statement) else None,
+                    _settles_at(watch, span),
+                    tuple(_revisions(watch, span, revisions)),
+                )
+            )
     if not found:
         raise _no_period(versions, objective, asked, now)
     return found
@@ -239,14 +246,19 @@ def _periods(agreement: Agreement, objective: Objective, asked: Asked, now: int)
         t = stop if asked.unit is None else span[1]
 
 
-def _explained(
-    customer: Customer, watch: Watch, span: Span, now: int
-) -> AttainmentExplanation | AvailabilityExplanation:
-    settled = watch.settlement.settled.get(span[1])
-    said: Statement | Standing | None = settled
+def _said(customer: Customer, watch: Watch, span: Span, now: int) -> Statement | Standing:
+    """The newest statement about the period, given or not; while it runs, the standing."""
+    said: Statement | Standing | None = watch.settlement.settled.get(span)
     if said is None:
-        said = watch.standing(now) if _is_running(watch, now, span) else watch.statement(span, now)
+        running = _is_running(watch, now, span)
+        said = watch.standing(now) if running else customer.statement(watch, span, now)
     assert said is not None, "a period that runs has a standing"
+    return said
+
+
+def _explained(
+    customer: Customer, watch: Watch, span: Span, said: Statement | Standing, now: int
+) -> AttainmentExplanation | AvailabilityExplanation:
     match watch:
         case TicketWatch():
             return explain_attainment(customer, watch, span, said, now)
@@ -263,7 +275,7 @@ def _is_running(watch: Watch, now: int, span: Span) -> bool:
 
 def _settles_at(watch: Watch, span: Span) -> int | None:
     """When the first statement about the period is due; None: it was given, or a window runs on."""
-    if span[1] in watch.settlement.settled or span not in _judged_next(watch):
+    if span in watch.settlement.settled or span not in _judged_next(watch):
         return None
     return span[1] + watch.agreement.reporting.settle_after
 

@@ -11,15 +11,18 @@ from rich.text import Text
 from slamon.codec import format_seconds
 from slamon.domain.agreement import (
     AvailabilityObjective,
+    Bands,
     BelowMinimum,
     DegradedCountsAs,
     ExclusionsCountAs,
+    Linear,
+    PerMiss,
     UnknownCountsAs,
 )
 from slamon.domain.announcements import duration, percent
 from slamon.domain.attainment import Rule as AttainmentRule
 from slamon.domain.availability import Rule as AvailabilityRule
-from slamon.domain.decisions import ClockRecord, Standing, Statement
+from slamon.domain.decisions import ClockRecord, RevisionReason, Standing, Statement
 from slamon.domain.events import (
     AvailabilityEvent,
     Event,
@@ -40,6 +43,7 @@ from slamon.domain.explanations.of_availability import (
 )
 from slamon.domain.intervals import FOREVER
 from slamon.domain.periods import TimeWindow, period_at
+from slamon.domain.service_credits import Due, band_reached, money
 from slamon.domain.terms import time_window
 from slamon.domain.ticket_downtime import tickets_meant
 from slamon.explain.gathering import PeriodExplanation, Revision
@@ -491,6 +495,65 @@ def _verdict_on_service(period: PeriodExplanation) -> Iterator[RenderableType]:
     )
 
 
+# Credits ------------------------------------------------------------------------------------------------------------
+
+
+def _credit(period: PeriodExplanation) -> Iterator[RenderableType]:
+    story, zone = period.credit, period.found.agreement.zone
+    if story is None:
+        return
+    if story.judged is None:
+        outcome = story.outcome.value.replace("_", " ")
+        yield Text(f"None: a credit is due for a missed period only, and this one is {outcome}.")
+        return
+    yield Text(f"The period was missed with {percent(story.judged)}.")
+    lines = []
+    for due in story.dues:
+        lines.append((_entry(due, story.judged, period), percent(due.uncapped)))
+        if due.share < due.uncapped:
+            lines.append(("  limited by its own cap to", percent(due.share)))
+    lines.append(("due", percent(story.due)))
+    cap = story.remedies.cap
+    if cap is not None and (story.taken or story.due > cap):
+        lines.append(("common cap (cap)", percent(cap)))
+        lines += [(f"  of it due to {name} before", percent(share)) for name, share in story.taken]
+    lines.append(("share of the fee", percent(Fraction(*story.credit.share))))
+    if story.fee is not None and story.credit.currency is not None:
+        currency = story.credit.currency
+        lines += [
+            ("fee of the period", f"{money(story.fee, currency)} {currency}"),
+            ("credit", f"{story.credit.amount} {currency}"),
+        ]
+    yield ledger(lines)
+    if story.claim_until is not None:
+        yield Text(f"It can be claimed until {moment(story.claim_until, zone)} (claimWithin).")
+
+
+def _entry(due: Due, judged: Fraction, period: PeriodExplanation) -> str:
+    match due.term.by:
+        case Bands(bands):
+            reached = band_reached(bands, judged)
+            return "bands: none reached" if reached is None else f"bands: below {percent(reached.below)}"
+        case PerMiss(credit):
+            tickets = period.found.said.tickets
+            return f"perMiss: {percent(credit)} for each of {0 if tickets is None else tickets.missed} missed"
+        case Linear(percent_per_point):
+            points = (_target(period) - judged) * 100
+            return f"linear: {_plain(percent_per_point)} % for each of {_plain(points)} points missed"
+        case _:
+            assert_never(due.term.by)
+
+
+def _target(period: PeriodExplanation) -> Fraction:
+    said = period.found.said
+    return Fraction(*said.target) if isinstance(said, Statement) else said.target
+
+
+def _plain(value: Fraction) -> str:
+    """A number as a percentage shows it, without its sign."""
+    return percent(value / 100).removesuffix(" %")
+
+
 # Statements ---------------------------------------------------------------------------------------------------------
 
 
@@ -507,12 +570,17 @@ def _revisions(period: PeriodExplanation) -> Iterator[RenderableType]:
             said.append(
                 f"down {lasting(statement.seconds.down)}, excluded {lasting(statement.seconds.excluded)}"
             )
+        if statement.credit is not None and statement.credit.amount is not None:
+            booked = f", booked {statement.entry}" if statement.revision > 1 else ""
+            said.append(f"credit {statement.credit.amount} {statement.credit.currency}{booked}")
         yield Text(f"Revision {statement.revision}, {moment(one.said_at, zone)}: {'; '.join(said)}.")
         if statement.revision > 1:
             yield indented(Text(_because(one, zone)))
 
 
 def _because(revision: Revision, zone: str) -> str:
+    if revision.statement.reason is RevisionReason.CAP_MOVED:
+        return "The verdict stands; what other objectives are credited moved what the common cap leaves."
     if revision.because is None:
         return "Changed by time alone: what was known turned out to mean something else as time passed."
     event, line, _ = revision.because
@@ -549,6 +617,7 @@ ATTAINMENT: tuple[Section, ...] = (
     ("Pending", _pending),
     ("Sum", _sum_of_tickets),
     ("Verdict", _verdict_on_tickets),
+    ("Credit", _credit),
     ("Statements", _revisions),
 )
 AVAILABILITY: tuple[Section, ...] = (
@@ -560,5 +629,6 @@ AVAILABILITY: tuple[Section, ...] = (
     ("Error budget", _budget),
     ("Ratios", _ratios),
     ("Verdict", _verdict_on_service),
+    ("Credit", _credit),
     ("Statements", _revisions),
 )

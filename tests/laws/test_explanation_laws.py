@@ -121,8 +121,7 @@ def periods_of(monitor: Monitor, watch: Watch) -> Iterator[tuple[Span, Statement
     """The settled periods of an objective, and the running one."""
     now = monitor.now
     assert now is not None
-    for statement in watch.settlement.settled.values():
-        yield (statement.start, statement.end), statement
+    yield from watch.settlement.settled.items()
     standing = watch.standing(now)
     if standing is not None:
         yield standing.period, standing

@@ -93,13 +93,15 @@ def test_every_statement_is_explained_with_its_own_figures_and_revisions(
         [explained] = shown(answers.of_objective(source, objective, asked, statement["customer"], agreement))[
             "periods"
         ]
-        assert explained["statement"] == statement
+        of_the_period = {name: value for name, value in statement.items() if name not in ("reason", "entry")}
+        assert explained["statement"] == of_the_period
         assert [one["statement"] for one in explained["revisions"]] == [
             one
             for one in replayed
             if (one["agreement"], one["objective"], str(one["period"])) == (agreement, objective, period)
         ]
         hold_the_parts(explained, statement)
+        hold_the_credit(explained, statement)
 
 
 @pytest.mark.parametrize("story", list(stories(FILES)), ids=str)
@@ -133,6 +135,21 @@ def hold_the_parts(explained: dict[str, Any], said: dict[str, Any]) -> None:
         assert total(explained["unknown"], "counted_seconds") == seconds["unknown"]
         assert total(explained["clauses"], "taken_seconds") == seconds["excluded"]
         assert explained["budget"]["used_seconds"] == seconds["down"]
+
+
+def hold_the_credit(explained: dict[str, Any], statement: dict[str, Any]) -> None:
+    credit, said = explained["credit"], statement["credit"]
+    assert (credit is None) == (said is None)
+    if said is not None:
+        assert {name: credit[name] for name in said} == said
+        assert credit["claim_until"] == statement["claim_until"]
+        due = total(credit["entries"], "due_percent")
+        left = (
+            due
+            if credit["cap_percent"] is None
+            else credit["cap_percent"] - total(credit["taken_before"], "percent")
+        )
+        assert credit["percent"] == min(due, max(left, 0))
 
 
 def total(parts: Sequence[dict[str, Any]], name: str) -> Decimal:
