@@ -17,6 +17,7 @@ from slamon.domain.decisions import (
     Credit,
     Outcome,
     Ratios,
+    RequestCounts,
     SecondCounts,
     Standing,
     Statement,
@@ -27,6 +28,7 @@ from slamon.domain.decisions import (
 _RATIO_DECIMALS = 9
 _PERCENT_DECIMALS = 6
 _UNDETERMINED = "No credit: too little was measured to say whether the target was missed."
+_REQUEST_DECIMALS = 6
 
 
 def clock_record(clock: ClockRecord) -> bytes:
@@ -65,7 +67,7 @@ def standing_record(standing: Standing) -> bytes:
             **_ratios(standing.ratios),
             "tickets": _tickets(standing.tickets),
             "seconds": _second_counts(standing.seconds),
-            "requests": None,
+            "requests": _requests(standing.requests),
             "misses_left": standing.misses_left,
             "budget": _budget(standing.budget),
             "exhausted_at": _instant(standing.exhausted_at),
@@ -89,7 +91,7 @@ def statement_record(statement: Statement, *, history: bool = False) -> bytes:
             **_ratios(statement.ratios),
             "tickets": _tickets(statement.tickets),
             "seconds": _second_counts(statement.seconds),
-            "requests": None,
+            "requests": _requests(statement.requests),
             "credit": _credit(statement.credit),
             "claim_until": _instant(statement.claim_until),
             "note": _UNDETERMINED if undetermined else None,
@@ -247,6 +249,16 @@ def _credit(credit: Credit | None) -> dict[str, orjson.Fragment | str | None] | 
         return None
     percent = number(Fraction(*credit.share) * 100, _PERCENT_DECIMALS)
     return {"percent": percent, "amount": credit.amount, "currency": credit.currency}
+
+
+def _requests(counts: RequestCounts | None) -> dict[str, orjson.Fragment] | None:
+    """Whole numbers, unless a border cut a bucket."""
+    if counts is None:
+        return None
+    return {
+        "total": _number(Fraction(*counts.total), _REQUEST_DECIMALS),
+        "bad": _number(Fraction(*counts.bad), _REQUEST_DECIMALS),
+    }
 
 
 def _budget(budget: Budget | None) -> dict[str, orjson.Fragment] | None:

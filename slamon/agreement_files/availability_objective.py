@@ -124,14 +124,22 @@ def _alerts(
     terms: Section,
     frame: Frame,
 ) -> AvailabilityAlerts:
-    tables: dict[str, tuple[BurnRatePair, ...]] = {"default": DEFAULT_BURN_RATES, "none": ()}
-    table = section.optional(
-        "burnRates", one_of(tables, "table of burn rates"), DEFAULT_BURN_RATES, "default"
-    )
+    pairs = burn_rates(section, target, window, terms, frame)
     time_left = section.each("timeLeft", _time_left_step(calendar), example="[50%, 25%, 10m]") or ()
     alert_after = section.optional("alertAfter", duration, 2 * MINUTE, "2m")
     coverage = section.optional("coverageBelow", percentage_up_to_100, Fraction(9, 10), "90%")
     section.not_built("forecastAbove", "remove the line: nothing is forecast until then")
+    return AvailabilityAlerts(pairs, time_left, alert_after, coverage)
+
+
+def burn_rates(
+    section: Section, target: Fraction | None, window: TimeWindow | None, terms: Section, frame: Frame
+) -> tuple[BurnRatePair, ...]:
+    """The pairs of the table that can tell something, from the `alerts` in `section`; `terms` hold the target."""
+    tables: dict[str, tuple[BurnRatePair, ...]] = {"default": DEFAULT_BURN_RATES, "none": ()}
+    table = section.optional(
+        "burnRates", one_of(tables, "table of burn rates"), DEFAULT_BURN_RATES, "default"
+    )
     pairs = table
     if target is not None and window is not None:
         pairs = tuple(pair for pair in table if within_reach(pair, target, window))
@@ -145,7 +153,7 @@ def _alerts(
                 else "a target of 100% leaves no error budget to burn: there are no burn rates",
                 "nothing to do; `alerts: {burnRates: none}` leaves all of them out",
             )
-    return AvailabilityAlerts(pairs, time_left, alert_after, coverage)
+    return pairs
 
 
 def _time_left_step(calendar: Calendar | None) -> Callable[[str], Step]:

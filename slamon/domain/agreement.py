@@ -199,7 +199,8 @@ class RequestsObjective:
     severity: Mapping[AlertName, Severity] = field(default_factory=dict)
 
 
-Objective = TicketObjective | AvailabilityObjective
+ServiceObjective = AvailabilityObjective | RequestsObjective
+Objective = TicketObjective | ServiceObjective
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,11 @@ from slamon.domain.agreement import (
     BurnRatePair,
     Measure,
     Objective,
+    RequestsObjective,
+    ServiceObjective,
     TicketObjective,
 )
-from slamon.domain.decisions import ClockRecord
+from slamon.domain.decisions import ClockRecord, RequestCounts
 from slamon.domain.error_budget import Exhaustion, OutageStep
 from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
 from slamon.domain.intervals import Span
@@ -29,6 +31,12 @@ MEASURES = {
     Measure.NEXT_REPLY: "next reply to",
     Measure.UPDATE: "update of",
     Measure.RESOLUTION: "resolution of",
+}
+
+KINDS: dict[type[Objective], str] = {
+    TicketObjective: "ticket clock",
+    AvailabilityObjective: "availability",
+    RequestsObjective: "requests",
 }
 
 
@@ -65,12 +73,17 @@ def percent(share: Fraction, digits: int = 6) -> str:
     return f"{whole}.{rest:0{digits}}".rstrip("0").rstrip(".") + " %"
 
 
+def requests(count: Fraction) -> str:
+    """`1,234`, to the nearest whole one."""
+    return f"{round(count):,}"
+
+
 def _who(agreement: Agreement) -> str:
     return agreement.display_name or agreement.customer
 
 
 def _common(agreement: Agreement, objective: Objective) -> dict[str, str]:
-    found = {"objective_kind": "ticket clock" if isinstance(objective, TicketObjective) else "availability"}
+    found = {"objective_kind": KINDS[type(objective)]}
     contacts = "; ".join(" ".join(filter(None, (c.role, c.email, c.phone))) for c in agreement.contacts)
     if contacts:
         found["contacts"] = contacts
@@ -171,7 +184,7 @@ def outage_budget(
 
 
 def budget_burn(
-    agreement: Agreement, objective: AvailabilityObjective, pair: BurnRatePair, found: Fraction | None
+    agreement: Agreement, objective: ServiceObjective, pair: BurnRatePair, found: Fraction | None
 ) -> dict[str, str]:
     rate = "" if found is None else f" {float(found):.1f} times as fast as allowed"
     return _common(agreement, objective) | {
@@ -226,6 +239,28 @@ def attainment_missed(
             "breached_at": instant(period[1]),
         }
     )
+
+
+def requests_failed(
+    agreement: Agreement, objective: RequestsObjective, period: Span, at: int, counts: RequestCounts
+) -> dict[str, str]:
+    """More of the requests of `period` (its beginning up to now, or the whole) failed than is allowed, since `at`."""
+    total, bad = Fraction(*counts.total), Fraction(*counts.bad)
+    if objective.window.rolling is not None:
+        outlook = "It recovers as the failures leave the rolling window, or as enough other requests succeed."
+    elif objective.target == 1:
+        outlook = f"Nothing before {local(period[1], agreement)} can repair it."
+    else:
+        outlook = f"The period ended {local(period[1], agreement)}."
+    return _common(agreement, objective) | {
+        "summary": f"{agreement.customer}: {objective.name} is breached since {local(at, agreement)}",
+        "description": (
+            f"{_who(agreement)}: {requests(bad)} of {requests(total)} requests to {objective.service} failed, {percent(1 - bad / total)} "
+            f"succeeded where {percent(objective.target)} was promised. {outlook}"
+        ),
+        "breached_at": instant(at),
+        "service_affected": objective.service,
+    }
 
 
 def measurement_lost(agreement: Agreement, objective: AvailabilityObjective, since: int) -> dict[str, str]:

@@ -19,14 +19,14 @@ from slamon.domain.agreement import (
     Agreement,
     AvailabilityObjective,
     DegradedCountsAs,
-    ExclusionsCountAs,
     UnknownCountsAs,
 )
+from slamon.domain.counted_time import counted_time
 from slamon.domain.crossings import Lengths
 from slamon.domain.decisions import Outcome, Ratios, SecondCounts
 from slamon.domain.events import ServiceStatus
-from slamon.domain.exclusions import Declared, excluded
-from slamon.domain.intervals import FOREVER, Span, Spans, clip, intersect, subtract, union
+from slamon.domain.exclusions import Declared
+from slamon.domain.intervals import FOREVER, Span, Spans, intersect, subtract, union
 from slamon.domain.service_timeline import ServiceTimeline
 
 DOWN = {
@@ -98,20 +98,17 @@ def measure(
     `tickets`: the downtime that tickets tell, as far as it touches the range, uncut.
     """
     start, end = span
-    opening = [span] if objective.calendar.always else objective.calendar.spans(start, end)
-    hours = clip(opening, agreement.start, agreement.end)
-    without = excluded(agreement, objective, known, start, end)
-    countable = subtract(hours, without)
+    time = counted_time(agreement, objective, known, span)
+    countable = time.countable.spans
     reported = running_outage(objective, timeline, now)
     down = downtime(objective, timeline, tickets, span, now)
     runs = bool(down) and down[-1][1] == FOREVER
     unknown = subtract(timeline.spans_of(UNKNOWN, start, end), tickets)
-    removed = objective.exclusions_count_as is ExclusionsCountAs.REMOVED
     return Measured(
-        service=Lengths(opening),
-        applicable=Lengths(countable if removed else hours),
-        countable=Lengths(countable),
-        excluded=Lengths(intersect(hours, without)),
+        service=time.service,
+        applicable=time.applicable,
+        countable=time.countable,
+        excluded=time.excluded,
         down=Lengths(intersect(down, countable)),
         unknown=Lengths(intersect(unknown, countable)),
         outage=Outage(down[-1][0], counts=True) if runs else reported,

@@ -33,14 +33,13 @@ from slamon.domain.intervals import FOREVER, Span, Spans, union
 from slamon.domain.settlement import Settlement
 from slamon.domain.terms import period_to_date
 from slamon.domain.ticket_downtime import tickets_meant
-from slamon.domain.watching import CustomerFacts, Judgement, scope_of, subject_of
+from slamon.domain.watching import CustomerFacts, Judgement, range_of, scope_of, subject_of
 
 # Burn-rate crossings are solved for so far ahead, then again: with service hours, whose edges are many, and where a service
 # flaps, so that most of what is worked out is overtaken by the next fact.
 LOOK_AHEAD_IN_HOURS = 6 * HOUR
 LOOK_AHEAD_FLAPPING = HOUR
 MANY_EDGES = 32
-LONGEST_BURN_WINDOW = 3 * DAY
 
 
 class AvailabilityWatch:
@@ -94,19 +93,10 @@ class AvailabilityWatch:
         elif before != self._seen:
             self.settlement.unsettle(self._timeline.unsettled_since(now + 1))
 
-    def _range(self, now: int) -> Span:
-        """What has to be measured to speak about `now`; the same for a while, so that it is seldom made anew."""
-        rolling = self.objective.window.rolling
-        if rolling is None:
-            start, end = period_to_date(self.agreement, self.objective, now)
-            return start - LONGEST_BURN_WINDOW, end
-        day = now - now % DAY
-        return day - rolling - max(rolling, LONGEST_BURN_WINDOW), day + DAY + rolling
-
     def measured(self, now: int) -> Measured:
         self._timeline.read(now)
         outage = availability.running_outage(self.objective, self._timeline, now)
-        span = self._range(now)
+        span = range_of(self.agreement, self.objective, now)
         declared = self._facts.declared(now)
         told = None if self.tickets is None else self.tickets.version
         made_from = (self._timeline.version, told, declared, span, outage)

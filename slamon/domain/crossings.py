@@ -3,11 +3,12 @@
 Lengths of sets inside a window that ends at `t` are piecewise linear in `t`, so a condition `g(t) > 0` made of sums and
 products of two of them is piecewise quadratic, with breaks only where an edge of a set enters or leaves a window. Within
 a piece every window is known from its values at both ends; flips of its sign are found by bisection on each side of its
-vertex. Everything is integer: a flip is the first whole microsecond at which the sign differs.
+vertex. Everything is exact: a flip is the first whole microsecond at which the sign differs.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -83,6 +84,7 @@ class Sliding(NamedTuple):
         yield from (at for at in (self.floor, self.floor + self.width) if start < at < end)
 
 
+Exact = int | Fraction
 Values = tuple[int, ...]  # of some windows at one instant
 Condition = Callable[[Values], int]  # true where positive
 
@@ -119,13 +121,13 @@ def flips_of_piece(
         return []  # linear in one window alone: it cannot have been otherwise in between
     second = condition(tuple([value + slope for value, slope in zip(at_left, slopes, strict=True)]))
     third = condition(tuple([value + 2 * slope for value, slope in zip(at_left, slopes, strict=True)]))
-    return [left + step for step in _sign_changes(first, second - first, third - 2 * second + first, width)]
+    return [left + step for step in sign_changes(first, second - first, third - 2 * second + first, width)]
 
 
-def _sign_changes(first: int, slope: int, bend: int, width: int) -> list[int]:
+def sign_changes(first: Exact, slope: Exact, bend: Exact, width: int) -> list[int]:
     """The steps in 1..width at which `first + slope x step + bend x step (step - 1) / 2` becomes positive, or ceases to be."""
 
-    def at(step: int) -> int:
+    def at(step: int) -> Exact:
         return first + slope * step + bend * (step * (step - 1) // 2)
 
     if bend == 0:
@@ -138,7 +140,7 @@ def _sign_changes(first: int, slope: int, bend: int, width: int) -> list[int]:
     return [flip for low, high in pairwise(parts) if (flip := _flip_of_monotone(at, low, high)) is not None]
 
 
-def _flip_of_monotone(at: Callable[[int], int], low: int, high: int) -> int | None:
+def _flip_of_monotone(at: Callable[[int], Exact], low: int, high: int) -> int | None:
     before = at(low) > 0
     if (at(high) > 0) == before:
         return None

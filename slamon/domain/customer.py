@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import groupby
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from slamon.domain.agreement import (
     Agreement,
     AvailabilityObjective,
     Objective,
+    RequestsObjective,
     TicketFilter,
     TicketObjective,
 )
@@ -20,6 +22,8 @@ from slamon.domain.decisions import Statement
 from slamon.domain.events import ExclusionEvent, order_key
 from slamon.domain.exclusions import Declared, declared
 from slamon.domain.intervals import Span
+from slamon.domain.request_log import RequestLog
+from slamon.domain.requests_watch import RequestsWatch
 from slamon.domain.service_credits import claim_until, credit_of, credited_objectives, share_due
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.terms import Terms, judged_period
@@ -30,7 +34,8 @@ from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket
 from slamon.domain.watching import subject_of
 
-Watch = TicketWatch | AvailabilityWatch
+ServiceWatch = AvailabilityWatch | RequestsWatch
+Watch = TicketWatch | ServiceWatch
 
 
 class Customer:
@@ -47,6 +52,7 @@ class Customer:
         self.pending: dict[str, Ticket] = {}  # those with a clock that is not decided
         self.exclusions: dict[str, list[ExclusionEvent]] = {}
         self._timelines: dict[str, ServiceTimeline] = {}
+        self._request_logs: dict[str, RequestLog] = {}
         self._downtimes: dict[TicketFilter, TicketDowntime] = {}
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._declared: tuple[Declared, ...] | None = ()
@@ -61,19 +67,30 @@ class Customer:
         }
         self.ticket_watches: list[TicketWatch] = []
         self.availability_watches: list[AvailabilityWatch] = []
+        self.requests_watches: list[RequestsWatch] = []
         for agreement in ordered:
             for objective in agreement.objectives:
-                if isinstance(objective, TicketObjective):
-                    self.ticket_watches.append(TicketWatch(agreement, objective, self))
-                else:
-                    self.availability_watches.append(AvailabilityWatch(agreement, objective, self))
+                match objective:
+                    case TicketObjective():
+                        self.ticket_watches.append(TicketWatch(agreement, objective, self))
+                    case AvailabilityObjective():
+                        self.availability_watches.append(AvailabilityWatch(agreement, objective, self))
+                    case RequestsObjective():
+                        self.requests_watches.append(RequestsWatch(agreement, objective, self))
+                    case _:
+                        assert_never(objective)
         self.watch_of: dict[Subject, Watch] = {watch.subject: watch for watch in self.watches()}
         self._digests = {(one.name, one.start): terms_digest(one) for one in ordered}
         self.hears_tickets = bool(self.ticket_watches or self._downtimes)
 
     def watches(self) -> Iterator[Watch]:
         yield from self.ticket_watches
+        yield from self.service_watches()
+
+    def service_watches(self) -> Iterator[ServiceWatch]:
+        """Those whose time can be excluded."""
         yield from self.availability_watches
+        yield from self.requests_watches
 
     def watch_in_effect(self, agreement: str, objective: str, now: int) -> Watch | None:
         """The watch of the version that is in effect at `now`."""
@@ -97,6 +114,9 @@ class Customer:
 
     def timeline(self, service: str) -> ServiceTimeline:
         return self._timelines.setdefault(service, ServiceTimeline())
+
+    def request_log(self, service: str) -> RequestLog:
+        return self._request_logs.setdefault(service, RequestLog())
 
     def ticket_downtime(self, wanted: TicketFilter) -> TicketDowntime:
         return self._downtimes.setdefault(wanted, TicketDowntime(wanted))

@@ -11,7 +11,7 @@ from fractions import Fraction
 import msgspec
 
 from slamon.domain.agreement import Measure
-from slamon.domain.events import AvailabilityEvent, ExclusionEvent, TicketEvent
+from slamon.domain.events import AvailabilityEvent, ExclusionEvent, RequestsEvent, TicketEvent
 from slamon.domain.intervals import Span
 
 
@@ -217,6 +217,9 @@ class FactKind(enum.Enum):
     SERVICE_DAY = (
         "service_day"  # subject: service; day: days since 1970-01-01 in UTC; value: its events of the day
     )
+    REQUESTS_DAY = (
+        "requests_day"  # subject: service; day: as above, of their ends; value: the buckets of the day
+    )
     EXCLUSION = "exclusion"  # subject: exclusion id; value: its events
     ALERT = "alert"  # subject: alert id; value: its memory
     STATEMENT = (
@@ -241,6 +244,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     exclusions: tuple[ExclusionEvent, ...] | None = None
     alert: AlertMemory | None = None
     statement: Statement | None = None
+    requests: tuple[RequestsEvent, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

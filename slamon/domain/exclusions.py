@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from slamon.domain.agreement import Agreement, AvailabilityObjective, ExclusionTerm
+from slamon.domain.agreement import Agreement, ExclusionTerm, ServiceObjective
 from slamon.domain.events import ExclusionEvent, ExclusionReason, ExclusionState
 from slamon.domain.intervals import Span, Spans, clip, intersect, union
 from slamon.domain.periods import periods
@@ -136,7 +136,7 @@ def by_clause(
 
 
 def excluded(
-    agreement: Agreement, objective: AvailabilityObjective, known: Iterable[Declared], start: int, end: int
+    agreement: Agreement, objective: ServiceObjective, known: Iterable[Declared], start: int, end: int
 ) -> list[Span]:
     """The spans inside [start, end) that do not count for the objective under this version of the agreement."""
     return union(*(granted.spans for granted in by_clause(agreement, objective, known, start, end)))
@@ -145,7 +145,7 @@ def excluded(
 def _uses(
     term: ExclusionTerm,
     agreement: Agreement,
-    objective: AvailabilityObjective,
+    objective: ServiceObjective,
     spans: Spans,
     start: int,
     end: int,

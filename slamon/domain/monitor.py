@@ -90,6 +90,7 @@ class Monitor:
         self._durable = durable
         self._services: dict[tuple[str | None, str], dict[str, AvailabilityEvent]] = {}  # by id
         self._service_days: dict[tuple[str | None, str, int], list[AvailabilityEvent]] = {}
+        self._request_days: dict[FactKey, list[RequestsEvent]] = {}
         self._alerts = AlertBook()
         self._decisions: list[Decision] = []
         self._aside: dict[FactKey, Facts] = {}  # restored, but no agreement speaks of it
@@ -120,6 +121,7 @@ class Monitor:
         events: tuple[Event, ...] = (
             *(facts.tickets or ()),
             *(facts.services or ()),
+            *(facts.requests or ()),
             *(facts.exclusions or ()),
         )
         # They are about one subject: an agreement speaks of all of them or of none.
@@ -174,7 +176,7 @@ class Monitor:
             case ExclusionEvent():
                 return self._take_exclusion(event)
             case RequestsEvent():
-                return Taken.UNMATCHED  # no objective over requests can be agreed yet
+                return self._take_requests(event)
             case _:
                 assert_never(event)
 
@@ -226,9 +228,29 @@ class Monitor:
                     self._soil(watch)
         return Taken.LATE if late else Taken.ACCEPTED
 
+    def _take_requests(self, event: RequestsEvent) -> Taken:
+        customer = self.customers.get(event.customer)
+        watches = [] if customer is None else customer.requests_watches
+        concerned = [watch for watch in watches if watch.objective.service == event.service]
+        if customer is None or not concerned:
+            return Taken.UNMATCHED
+        log = customer.request_log(event.service)
+        known = log.find(event)
+        if known is not None:
+            return _repeated(known, event)
+        newest = log.add(event)
+        if self._durable:
+            key = FactKey(FactKind.REQUESTS_DAY, event.customer, event.service, event.time // DAY)
+            insort(self._request_days.setdefault(key, []), event, key=order_key)
+            self._changed[key] = None
+        for watch in concerned:
+            watch.hear(event)
+            self._soil(watch)
+        return Taken.ACCEPTED if newest else Taken.LATE
+
     def _take_exclusion(self, event: ExclusionEvent) -> Taken:
         customer = self.customers.get(event.customer)
-        if customer is None or not customer.availability_watches:
+        if customer is None or not any(customer.service_watches()):
             return Taken.UNMATCHED
         events = customer.exclusions.get(event.exclusion, [])
         known = next((one for one in events if one.id == event.id), None)
@@ -241,7 +263,7 @@ class Monitor:
             (one.start for one in customer.exclusions[event.exclusion] if one.start is not None),
             default=event.time,
         )
-        for watch in customer.availability_watches:
+        for watch in customer.service_watches():
             watch.settlement.unsettle(since)
             self._soil(watch)
         return Taken.ACCEPTED if customer.exclusions[event.exclusion][-1] is event else Taken.LATE
@@ -486,6 +508,7 @@ class Monitor:
         """
         keys = [
             *(FactKey(FactKind.SERVICE_DAY, *service_day) for service_day in self._service_days),
+            *self._request_days,
             *(
                 FactKey(FactKind.TICKET, customer.id, ticket.id)
                 for customer in self.customers.values()
@@ -510,6 +533,8 @@ class Monitor:
     def _facts(self, key: FactKey) -> Facts:
         if key.kind is FactKind.SERVICE_DAY:
             return Facts(services=tuple(self._service_days[key.customer, key.subject, key.day]))
+        if key.kind is FactKind.REQUESTS_DAY:
+            return Facts(requests=tuple(self._request_days[key]))
         customer = self.customers[key.customer or ""]
         if key.kind is FactKind.TICKET:
             return Facts(tickets=tuple(customer.tickets[key.subject].history.events))

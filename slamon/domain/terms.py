@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from slamon.domain.agreement import (
     Agreement,
-    AvailabilityObjective,
     Measure,
     Objective,
     Share,
@@ -152,7 +151,7 @@ class Terms:
 
 
 def time_window(objective: Objective) -> TimeWindow:
-    return objective.window if isinstance(objective, AvailabilityObjective) else objective.attainment.window
+    return objective.attainment.window if isinstance(objective, TicketObjective) else objective.window
 
 
 def judged_period(agreement: Agreement, objective: Objective, t: int) -> Span:

@@ -8,14 +8,19 @@ statements it issued.
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from slamon.domain.agreement import Agreement, Objective, TicketFilter
+from slamon.domain.agreement import Agreement, Objective, ServiceObjective, TicketFilter
 from slamon.domain.alerts import Subject, Wanted
 from slamon.domain.attainment import Tally
+from slamon.domain.events import DAY
 from slamon.domain.exclusions import Declared
 from slamon.domain.intervals import Span
+from slamon.domain.request_log import RequestLog
 from slamon.domain.service_timeline import ServiceTimeline
+from slamon.domain.terms import period_to_date
 from slamon.domain.ticket_clock import Clock
 from slamon.domain.ticket_downtime import TicketDowntime
+
+LONGEST_BURN_WINDOW = 3 * DAY
 
 
 class Judgement(NamedTuple):
@@ -31,6 +36,7 @@ class CustomerFacts(Protocol):
     def tally(self, agreement: str, objective: str) -> Tally: ...
     def pending_clocks(self, agreement: str, objective: str, now: int) -> Iterator[Clock]: ...
     def timeline(self, service: str) -> ServiceTimeline: ...
+    def request_log(self, service: str) -> RequestLog: ...
     def ticket_downtime(self, wanted: TicketFilter) -> TicketDowntime: ...
     def declared(self, now: int) -> tuple[Declared, ...]: ...
     def next_exclusion(self, now: int) -> int | None: ...
@@ -44,3 +50,13 @@ def subject_of(agreement: Agreement, objective: Objective) -> Subject:
 def scope_of(span: Span) -> str:
     """Names a period in the identity of its alerts."""
     return f"{span[0]}/{span[1]}"
+
+
+def range_of(agreement: Agreement, objective: ServiceObjective, now: int) -> Span:
+    """What has to be measured to speak about `now`; the same for a while, so that it is seldom made anew."""
+    rolling = objective.window.rolling
+    if rolling is None:
+        start, end = period_to_date(agreement, objective, now)
+        return start - LONGEST_BURN_WINDOW, end
+    day = now - now % DAY
+    return day - rolling - max(rolling, LONGEST_BURN_WINDOW), day + DAY + rolling

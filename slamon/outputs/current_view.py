@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from slamon import clock
-from slamon.domain.agreement import AvailabilityObjective
+from slamon.domain.agreement import TicketObjective
 from slamon.domain.customer import Customer, Watch
 from slamon.domain.decisions import ClockOutcome, ClockState
 from slamon.domain.monitor import Monitor
@@ -55,7 +55,7 @@ def _of_customer(customer: Customer, now: int, due: list[DueClock]) -> Iterator[
                 counted[ClockState.RUNNING], counted[ClockState.PAUSED], counted[ClockOutcome.MISSED]
             )
             burning = tuple((duration_text(window), rate) for window, rate in watch.burn_rates(now))
-            by_tickets = not isinstance(watch.objective, AvailabilityObjective)
+            by_tickets = isinstance(watch.objective, TicketObjective)
             yield ObjectiveView(facts, watch.standing(now), burning, clocks if by_tickets else None)
 
 

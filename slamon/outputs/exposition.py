@@ -18,7 +18,13 @@ import prometheus_client.openmetrics.exposition
 from prometheus_client import CollectorRegistry
 
 from slamon import clock
-from slamon.domain.agreement import Agreement, AvailabilityObjective, Objective, TicketObjective
+from slamon.domain.agreement import (
+    Agreement,
+    AvailabilityObjective,
+    Objective,
+    RequestsObjective,
+    TicketObjective,
+)
 from slamon.domain.decisions import ClockRecord, ClockState, Standing, StandingState
 from slamon.outputs.metrics import BY_NAME, Kind, Metric
 from slamon.settings import MetricsSettings
@@ -151,6 +157,8 @@ def _kind_and_target(objective: Objective) -> tuple[str, str]:
             return "ticketClock", duration_text(objective.target)
         case AvailabilityObjective():
             return "availability", percent_text(objective.target)
+        case RequestsObjective():
+            return "requests", percent_text(objective.target)
 
 
 def duration_text(microseconds: int) -> str:

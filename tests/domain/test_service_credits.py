@@ -91,7 +91,7 @@ def verdict(
     period: Span = MARCH,
 ) -> Statement:
     case = Fraction(best).as_integer_ratio()
-    target = objective.target if isinstance(objective, AvailabilityObjective) else objective.attainment.target
+    target = objective.attainment.target if isinstance(objective, TicketObjective) else objective.target
     return Statement(
         customer="acme",
         agreement="acme-2026",

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from random import Random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +12,7 @@ from slamon.domain.decisions import Budget, Outcome, Ratios, RequestCounts, Seco
 from slamon.domain.events import Event
 from slamon.replay import judge
 from tests.laws import reference
-from tests.laws.worlds import REQUESTS, World, request_worlds, service_worlds, ticket_worlds
+from tests.laws.worlds import World, request_worlds, service_worlds, ticket_worlds
 
 chances = st.randoms(use_true_random=False)
 Shares = tuple[Fraction | None, ...]
@@ -158,7 +157,6 @@ def test_standings_of_services_are_what_counting_every_tick_gives(world: World, 
 # ------------------------------------------------------------------------------------------------------------ requests
 
 
-@pytest.mark.skipif(not REQUESTS, reason="requests are not built yet")
 @settings(deadline=None, max_examples=60)
 @given(request_worlds(), chances)
 def test_statements_of_requests_are_what_counting_every_tick_of_every_bucket_gives(
@@ -180,7 +178,6 @@ def test_statements_of_requests_are_what_counting_every_tick_of_every_bucket_giv
     assert seen == expected
 
 
-@pytest.mark.skipif(not REQUESTS, reason="requests are not built yet")
 @settings(deadline=None, max_examples=60)
 @given(request_worlds(), chances)
 def test_standings_of_requests_are_what_counting_every_tick_of_every_bucket_gives(

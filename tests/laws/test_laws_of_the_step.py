@@ -22,7 +22,9 @@ from slamon.domain.agreement import (
     AvailabilityObjective,
     BurnRatePair,
     Measure,
+    Objective,
     Reporting,
+    RequestsObjective,
     Share,
     Step,
     TicketObjective,
@@ -38,6 +40,7 @@ from slamon.domain.decisions import (
     Facts,
     FactsChanged,
     Outcome,
+    RequestCounts,
     Statement,
     StatementIssued,
     TicketCounts,
@@ -51,6 +54,7 @@ from slamon.domain.events import (
     ExclusionEvent,
     ExclusionReason,
     ExclusionState,
+    RequestsEvent,
     ServiceStatus,
     TicketEvent,
     TicketStatus,
@@ -65,13 +69,14 @@ from tests.laws.worlds import (
     MIDNIGHT,
     World,
     day_of,
+    request_worlds,
     service_worlds,
     ticket_worlds,
 )
 
 laws = settings(deadline=None, max_examples=80)
 dear = settings(deadline=None, max_examples=50)  # judges a world at each of its events
-worlds = st.one_of(ticket_worlds(), service_worlds())
+worlds = st.one_of(ticket_worlds(), service_worlds(), request_worlds())
 chances = st.randoms(use_true_random=False)
 
 
@@ -619,7 +624,7 @@ def test_the_worlds_have_what_the_laws_speak_of() -> None:
 _ALWAYS_WEEK = TimeWindow(unit=Unit.WEEK, rolling=None)
 
 
-def _agreement(objective: TicketObjective | AvailabilityObjective) -> Agreement:
+def _agreement(objective: Objective) -> Agreement:
     start = MIDNIGHT - 3 * DAY
     return Agreement(
         "main",
@@ -684,3 +689,15 @@ def test_a_period_is_settled_at_the_very_instant_of_its_settlement() -> None:
     objective = AvailabilityObjective("b", "shop", Fraction(9, 10), _ALWAYS_WEEK, ALWAYS)
     (statement,) = judge([_agreement(objective)], [], MIDNIGHT).statements()
     assert (statement.start, statement.end) == (MIDNIGHT - 3 * DAY, MIDNIGHT)
+
+
+def test_a_bucket_ahead_of_the_clock_amends_the_settled_period_once_it_is_known() -> None:
+    objective = RequestsObjective("r", "api", Fraction(9, 10), _ALWAYS_WEEK, ALWAYS, burn_rates=())
+    daemon = Daemon([_agreement(objective)], steps=False)
+    ahead = RequestsEvent("r1", MIDNIGHT + 2 * HOUR, CUSTOMER, "api", total=100, bad=50, duration=4 * HOUR)
+    daemon.take([ahead], MIDNIGHT + HOUR)
+    daemon.pass_to(MIDNIGHT + 3 * HOUR)
+    assert [one.requests for one in daemon.statements] == [
+        RequestCounts((0, 1), (0, 1)),
+        RequestCounts((50, 1), (25, 1)),
+    ]

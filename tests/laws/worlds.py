@@ -63,12 +63,6 @@ from slamon.domain.periods import TimeWindow, Unit
 
 T = TypeVar("T")
 
-# Words of the language that worlds may use; what is False is written, but not yet built.
-CYCLES = True
-"""nextReply, update, onPriorityChange: reset, onReopen: ignore and newCycle."""
-DOWN_WHILE = True
-REQUESTS = False
-
 CUSTOMER = "acme"
 TEN_MINUTES = 10 * MINUTE
 
@@ -164,8 +158,7 @@ _ATTAINMENTS = tuple(
     for window in _TICKET_WINDOWS
     for target in (Fraction(1), Fraction(9, 10), Fraction(1, 2))
 )
-_MEASURES = (Measure.RESOLUTION, Measure.RESOLUTION, Measure.FIRST_RESPONSE)
-_ALL_MEASURES = (Measure.RESOLUTION, Measure.NEXT_REPLY, Measure.UPDATE, Measure.FIRST_RESPONSE)
+_MEASURES = (Measure.RESOLUTION, Measure.NEXT_REPLY, Measure.UPDATE, Measure.FIRST_RESPONSE)
 _STOPS = ((StopOn.RESOLVED,), (StopOn.CLOSED,), tuple(StopOn))
 _REPORTINGS = tuple(
     Reporting(unit=unit, settle_after=settle_after)
@@ -196,13 +189,11 @@ def _ticket_objective(
         measure=measure,
         target=target,
         calendar=CALENDARS[pick(draw, calendars)],
-        when=pick(draw, _WIDE_FILTERS if CYCLES else _FILTERS),
+        when=pick(draw, _WIDE_FILTERS),
         pause_on=pick(draw, _PAUSES),
         stop_on=pick(draw, stops) if measure is Measure.RESOLUTION else StopOn.RESOLVED,
-        on_priority_change=pick(draw, tuple(OnPriorityChange)) if CYCLES else OnPriorityChange.CARRY,
-        on_reopen=(
-            pick(draw, tuple(OnReopen)) if CYCLES and measure is Measure.RESOLUTION else OnReopen.CONTINUE
-        ),
+        on_priority_change=pick(draw, tuple(OnPriorityChange)),
+        on_reopen=(pick(draw, tuple(OnReopen)) if measure is Measure.RESOLUTION else OnReopen.CONTINUE),
         warn_at=tuple(steps),
         attainment=pick(draw, _ATTAINMENTS),
     )
@@ -214,9 +205,7 @@ def _ticket_agreements(
     """One to three versions, back to back or with a gap, none overlapping; `borders` are midnights."""
     stops = pick(draw, _STOPS)
     # Few objectives govern much only if they are not spread over all measures.
-    among: Sequence[Measure] = _MEASURES
-    if CYCLES:
-        among = [pick(draw, _ALL_MEASURES) for _ in range(pick(draw, (1, 2)))]
+    among = [pick(draw, _MEASURES) for _ in range(pick(draw, (1, 2)))]
     count = pick(draw, (1, 1, 2, 3))
     edges = [borders[0], *sorted({pick(draw, borders[1:]) for _ in range(count - 1)})]
     versions = []
@@ -265,7 +254,6 @@ _LIVELY_STATUS = (
     TicketStatus.CLOSED,
     None,
 )
-_REPLIES = (None, None, None, None, Reply.AGENT, Reply.CUSTOMER)
 _LIVELY_REPLIES = (Reply.AGENT, Reply.CUSTOMER, None, Reply.CUSTOMER)
 _FIRST_STATUS = (None, TicketStatus.OPEN, TicketStatus.OPEN, *_ANY_STATUS)
 _WAITING_ON = ("customer", "supplier", None, "customer", "nobody")
@@ -275,8 +263,7 @@ _RARELY = (False, False, False, False, False, True)
 def _ticket_event(
     draw: st.DrawFn, ticket: str, identity: str, time: int, *, first: bool, opened_at: int
 ) -> TicketEvent:
-    often = _LIVELY_STATUS if CYCLES else _ANY_STATUS
-    status = pick(draw, _FIRST_STATUS if first else often)
+    status = pick(draw, _FIRST_STATUS if first else _LIVELY_STATUS)
     rare = pick(draw, ("", "", "", "", "", "", "service", "attributes", "opened_at", "nothing"))
     return TicketEvent(
         id=identity,
@@ -290,7 +277,7 @@ def _ticket_event(
         if rare == "nothing"
         else pick(draw, PRIORITIES if first else (None, None, None, *PRIORITIES)),
         service=pick(draw, SERVICES) if rare == "service" else None,
-        reply=pick(draw, _LIVELY_REPLIES if CYCLES else _REPLIES),
+        reply=pick(draw, _LIVELY_REPLIES),
         opened_at=opened_at if rare == "opened_at" else None,
         attributes={"region": pick(draw, ("eu", "us"))} if rare == "attributes" else None,
     )
@@ -321,7 +308,7 @@ def ticket_worlds(draw: st.DrawFn, *, fine: bool | None = None) -> World:
     events: list[Event] = []
     tickets = ("T-1", "T-2")[: pick(draw, (1, 1, 2))]
     for ticket in tickets:
-        count = 3 + draw(_below(10)) if CYCLES else 1 + draw(_below(8))
+        count = 3 + draw(_below(10))
         order = draw(_PERMUTATIONS[count])
         for position, time in enumerate(sorted(some_tick() for _ in range(count))):
             events.append(
@@ -374,7 +361,7 @@ def _availability_objective(draw: st.DrawFn, name: str, calendars: Sequence[str]
         unknown_counts_as=pick(draw, tuple(UnknownCountsAs)),
         minimum_outage=pick(draw, (0, 0, 1, 2, 3, 6)) * TEN_MINUTES,
         exclusions_count_as=pick(draw, tuple(ExclusionsCountAs)),
-        down_while=pick(draw, (None, None, *_FILTERS)) if DOWN_WHILE else None,
+        down_while=pick(draw, (None, None, *_FILTERS)),
         alerts=AvailabilityAlerts(
             burn_rates=burn_rates if target < 1 else (),  # at 100 % there is no burn rate
             time_left=pick(draw, _TIME_LEFT),
@@ -468,16 +455,11 @@ def _monitored(draw: st.DrawFn, some_tick: Callable[[], int], tick: int) -> list
         )
         for position in range(draw(_below(9)))
     ]
-    if DOWN_WHILE:
-        for ticket in ("T-1", "T-2")[: pick(draw, (0, 1, 1, 2))]:
-            for position, time in enumerate(sorted(some_tick() for _ in range(1 + draw(_below(6))))):
-                identity = f"e{position}"
-                event = _ticket_event(
-                    draw, ticket, identity, time, first=position == 0, opened_at=some_tick()
-                )
-                events.append(
-                    msgspec.structs.replace(event, service=pick(draw, SERVICES)) if position == 0 else event
-                )
+    for ticket in ("T-1", "T-2")[: pick(draw, (0, 1, 1, 2))]:
+        for position, time in enumerate(sorted(some_tick() for _ in range(1 + draw(_below(6))))):
+            first = position == 0
+            event = _ticket_event(draw, ticket, f"e{position}", time, first=first, opened_at=some_tick())
+            events.append(msgspec.structs.replace(event, service=pick(draw, SERVICES)) if first else event)
     return events
 
 
@@ -509,14 +491,15 @@ def _exclusions(draw: st.DrawFn, some_tick: Callable[[], int], tick: int) -> lis
 
 
 def _requests_objective(draw: st.DrawFn, name: str, calendars: Sequence[str]) -> RequestsObjective:
+    target = pick(draw, _TARGETS)
     return RequestsObjective(
         name=name,
         service=pick(draw, SERVICES),
-        target=pick(draw, _TARGETS),
+        target=target,
         window=pick(draw, _WINDOWS),
         calendar=CALENDARS[pick(draw, calendars)],
         exclusions_count_as=pick(draw, tuple(ExclusionsCountAs)),
-        burn_rates=(),
+        burn_rates=pick(draw, ((), BURN_RATES)) if target < 1 else (),
     )
 
 

@@ -41,6 +41,7 @@ EXCLUSION = re.compile(
 SERVICE = re.compile(
     r"(?P<status>up|degraded|down|unknown)(?: every (?P<every>\d+)s)?(?P<all> for everybody)?"
 )
+REQUESTS = re.compile(r"(?P<total>\d+) requests(?: (?P<bad>\d+) failed)? in (?P<length>\S+)")
 ALERT = re.compile(rf"(?P<at>{TIME}) (?P<what>(?:fired|resolved) [^,]+)(?P<extras>(?:, [^,]+)*)")
 DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 TICKET_WORDS = {"open": "status", "resolved": "status", "closed": "status", "cancelled": "status"}
@@ -147,9 +148,9 @@ def events(story: Story) -> Iterator[Event]:
         day = found["first"][:10] if "-" in found["first"] else day
         at = instant(found["first"], day, story.zone)
         members = event_members(found["subject"], found["rest"], day, story.zone)
-        step = int(members.get("interval_seconds", 0)) * SECOND
+        step = int(members.get("interval_seconds", members.get("seconds", 0)) * SECOND)
         last = instant(found["last"], day, story.zone) if found["last"] else at
-        assert last == at or step, f"{line!r}: a span of time needs `every …s`"
+        assert last == at or step, f"{line!r}: a span of time needs `every …s` or `in …`"
         for index, each in enumerate(range(at, last + 1, step or 1)):
             whole = {"id": f"e{number:03}-{index:05}", "time": format_instant(each)} | members
             yield decoded(orjson.dumps(whole), line)
@@ -173,6 +174,10 @@ def event_members(subject: str, rest: str, day: str, zone: ZoneInfo) -> dict[str
         whose = {} if found["all"] else {"customer": CUSTOMER}
         beat = {"interval_seconds": int(found["every"])} if found["every"] else {}
         return {"type": "availability", "service": subject, "status": found["status"], **whose, **beat}
+    if found := REQUESTS.fullmatch(rest):
+        counts = {"total": int(found["total"]), "bad": int(found["bad"] or 0)}
+        length = {"seconds": float(seconds(found["length"]))}
+        return {"type": "requests", "customer": CUSTOMER, "service": subject, **counts, **length}
     return {"type": "ticket", "customer": CUSTOMER, "ticket": subject, **ticket_members(rest, day, zone)}
 
 

@@ -37,6 +37,7 @@ from slamon.domain.agreement import (
     PerMiss,
     Remedies,
     Reporting,
+    RequestsObjective,
     Schedule,
     Service,
     Severity,
@@ -108,6 +109,15 @@ spec:
         downWhile: {tickets: {priority: P1, service: [shop], attributes: {region: [eu, us]}}}
         alerts: {burnRates: none, timeLeft: [50%, 10m, 1bd], alertAfter: 5m, coverageBelow: 80%}
       severity: {SlaOutageBudget: critical}
+    - name: api-requests
+      service: shop
+      requests:
+        target: 99.5%
+        timeWindow: {rolling: 28d}
+        calendar: office
+        exclusionsCountAs: up
+        alerts: {burnRates: none}
+      severity: {SlaBudgetBurn: critical, SlaBreached: info}
   exclusions:
     - {name: sunday, reason: maintenance, schedule: {rrule: "FREQ=WEEKLY;BYDAY=SU", at: 02:00, duration: 2h}, services: [shop]}
     - {name: announced, reason: agreed, declared: true, notice: 72h, atMost: {duration: 8h, per: month}, clause: § 9}
@@ -154,6 +164,8 @@ spec:
 
 RESPONSE = "{name: response, ticketClock: {measure: firstResponse, target: 15m}}"
 API = "{name: api, service: billing-api, availability: {target: 99.9%, timeWindow: {calendar: month}}}"
+
+REQUESTS = "{name: requests, service: billing-api, requests: {target: 99.5%, timeWindow: {calendar: month}}}"
 
 
 def objective_of(tmp_path: Path, objective: str, more: str = "") -> Objective:
@@ -228,6 +240,16 @@ def test_every_term_of_an_agreement_is_typed(tmp_path: Path) -> None:
                 ),
                 severity={AlertName.OUTAGE_BUDGET: Severity.CRITICAL},
             ),
+            RequestsObjective(
+                name="api-requests",
+                service="shop",
+                target=Fraction(995, 1000),
+                window=TimeWindow(None, 28 * DAY),
+                calendar=office,
+                exclusions_count_as=ExclusionsCountAs.UP,
+                burn_rates=(),
+                severity={AlertName.BUDGET_BURN: Severity.CRITICAL, AlertName.BREACHED: Severity.INFO},
+            ),
         ),
         display_name="Managed services for ACME",
         services=(Service("billing-api", "Invoicing"), Service("shop")),
@@ -275,13 +297,16 @@ def test_every_term_of_an_agreement_is_typed(tmp_path: Path) -> None:
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
-    agreement = only(tmp_path, agreement_with(f"{RESPONSE}, {API}"))
+    agreement = only(tmp_path, agreement_with(f"{RESPONSE}, {API}, {REQUESTS}"))
     assert (agreement.zone, agreement.end, agreement.services) == ("UTC", FOREVER, None)
     assert agreement.reporting == Reporting(Unit.MONTH, 24 * HOUR)
-    response, api = agreement.objectives
+    response, api, requests = agreement.objectives
     assert response == TicketObjective("response", Measure.FIRST_RESPONSE, 15 * MINUTE, ALWAYS)
     assert api == AvailabilityObjective(
         "api", "billing-api", Fraction(999, 1000), TimeWindow(Unit.MONTH, None), ALWAYS
+    )
+    assert requests == RequestsObjective(
+        "requests", "billing-api", Fraction(995, 1000), TimeWindow(Unit.MONTH, None), ALWAYS
     )
 
 

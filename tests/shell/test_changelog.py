@@ -23,6 +23,7 @@ from slamon.domain.events import (
     ExclusionReason,
     ExclusionState,
     Reply,
+    RequestsEvent,
     ServiceStatus,
     TicketEvent,
     TicketStatus,
@@ -43,6 +44,7 @@ TICKET = TicketEvent(
     attributes={"region": "eu", "naïve": "\N{SNOWMAN}"},
 )
 SERVICE = AvailabilityEvent("a1", 5, None, "web", ServiceStatus.DOWN, interval=60_000_000)
+REQUESTS = RequestsEvent("r1", 5, "acme", "web", total=100, bad=3, duration=60_000_000)
 EXCLUSION = ExclusionEvent(
     "x1", 6, "acme", "X", ExclusionState.DECLARED, reason=ExclusionReason.MAINTENANCE, start=1, end=2
 )
@@ -63,6 +65,7 @@ STATEMENT = Statement(
 EVERYTHING = {
     FactKey(FactKind.TICKET, "acme", "T-1"): Facts(tickets=(TICKET, TICKET)),
     FactKey(FactKind.SERVICE_DAY, None, "web", 19_000): Facts(services=(SERVICE,)),
+    FactKey(FactKind.REQUESTS_DAY, "acme", "web", 19_000): Facts(requests=(REQUESTS,)),
     FactKey(FactKind.EXCLUSION, "acme", "X"): Facts(exclusions=(EXCLUSION,)),
     FactKey(FactKind.ALERT, "acme", "id"): Facts(alert=AlertMemory(("ticket", "acme", "T-1"), "1", 2, FIRED)),
     FactKey(FactKind.STATEMENT, "acme", "a/o/1/2"): Facts(statement=STATEMENT),

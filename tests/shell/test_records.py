@@ -18,6 +18,7 @@ from slamon.domain.decisions import (
     Outcome,
     Ratios,
     Reason,
+    RequestCounts,
     RevisionReason,
     SecondCounts,
     Standing,
@@ -214,6 +215,14 @@ def test_the_list_of_credits_holds_what_is_given_and_what_is_taken_back(
     credit: Credit | None, entry: str | None, books: bool
 ) -> None:
     assert books_credit(msgspec.structs.replace(CREDITED, credit=credit, entry=entry)) is books
+
+
+def test_requests_are_whole_numbers_unless_a_border_cut_a_bucket() -> None:
+    counts = RequestCounts((1300, 1), (20, 3))
+    standing = replace(STANDING, seconds=None, budget=None, requests=counts)
+    statement = msgspec.structs.replace(STATEMENT, tickets=None, requests=counts)
+    for record in (standing_record(standing), statement_record(statement)):
+        assert b'"tickets":null,"seconds":null,"requests":{"total":1300,"bad":6.666667}' in record
 
 
 def test_an_alert_has_the_members_of_the_interface_in_their_order() -> None:
