@@ -256,8 +256,8 @@ def _requests(counts: RequestCounts | None) -> dict[str, orjson.Fragment] | None
     if counts is None:
         return None
     return {
-        "total": _number(Fraction(*counts.total), _REQUEST_DECIMALS),
-        "bad": _number(Fraction(*counts.bad), _REQUEST_DECIMALS),
+        "total": number(Fraction(*counts.total), _REQUEST_DECIMALS),
+        "bad": number(Fraction(*counts.bad), _REQUEST_DECIMALS),
     }
 
 

@@ -78,9 +78,7 @@ def objection(term: ExclusionTerm, exclusion: Declared) -> Objection | None:
     return None
 
 
-def clause_of(
-    agreement: Agreement, objective: AvailabilityObjective, exclusion: Declared
-) -> ExclusionTerm | None:
+def clause_of(agreement: Agreement, objective: ServiceObjective, exclusion: Declared) -> ExclusionTerm | None:
     """The clause by which a declared exclusion applies to the objective; None: it does not."""
     if exclusion.service is not None and exclusion.service != objective.service:
         return None
@@ -88,7 +86,7 @@ def clause_of(
     return None if term is None or not concerns(term, objective) else term
 
 
-def concerns(term: ExclusionTerm, objective: AvailabilityObjective) -> bool:
+def concerns(term: ExclusionTerm, objective: ServiceObjective) -> bool:
     """Whether a clause covers the objective's service."""
     return term.services is None or objective.service in term.services
 
@@ -114,7 +112,7 @@ class Granted(NamedTuple):
 
 
 def by_clause(
-    agreement: Agreement, objective: AvailabilityObjective, known: Iterable[Declared], start: int, end: int
+    agreement: Agreement, objective: ServiceObjective, known: Iterable[Declared], start: int, end: int
 ) -> list[Granted]:
     """What each clause that concerns the objective takes away inside [start, end) under this version of the agreement."""
     start, end = max(start, agreement.start), min(end, agreement.end)

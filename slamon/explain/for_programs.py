@@ -5,7 +5,7 @@ Instants are RFC 3339 in UTC, seconds exact decimal numbers, both as in those re
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, assert_never
 
 import orjson
 
@@ -17,12 +17,12 @@ from slamon.domain.explanations.counted_days import Row, rows
 from slamon.domain.explanations.of_attainment import AttainmentExplanation
 from slamon.domain.explanations.of_availability import (
     AvailabilityExplanation,
-    ClauseStory,
-    DeclaredStory,
     OutageStory,
     UnknownStory,
 )
 from slamon.domain.explanations.of_credit import CreditExplanation
+from slamon.domain.explanations.of_exclusions import ClauseStory, DeclaredStory
+from slamon.domain.explanations.of_requests import RequestsExplanation
 from slamon.domain.explanations.of_ticket import (
     ClockStory,
     Effect,
@@ -32,7 +32,7 @@ from slamon.domain.explanations.of_ticket import (
     TicketExplanation,
 )
 from slamon.domain.intervals import FOREVER, Span
-from slamon.explain.gathering import PeriodExplanation, Revision
+from slamon.explain.gathering import Explanation, PeriodExplanation, Revision
 
 
 def ticket(found: TicketExplanation) -> bytes:
@@ -156,9 +156,8 @@ def _period(period: PeriodExplanation) -> dict[str, Any]:
         "statement": statement,
         "standing": standing,
         "settles_at": _instant(period.settles_at),
-        "rule": found.rule,
         "credit": None if period.credit is None else _credit(period.credit),
-        **(_attainment(found) if isinstance(found, AttainmentExplanation) else _availability(found)),
+        **_parts(found),
         "revisions": [_revision(one) for one in period.revisions],
     }
 
@@ -203,9 +202,40 @@ def _percent(share: Fraction) -> orjson.Fragment:
     return records.number(share * 100, 6)
 
 
+def _parts(found: Explanation) -> dict[str, Any]:
+    match found:
+        case AttainmentExplanation():
+            return _attainment(found)
+        case AvailabilityExplanation():
+            return _availability(found)
+        case RequestsExplanation():
+            return _requests(found)
+        case _:
+            assert_never(found)
+
+
+def _requests(found: RequestsExplanation) -> dict[str, Any]:
+    return {
+        "calendar": found.objective.calendar.name,
+        "dates": [
+            {
+                "date": one.day.isoformat(),
+                "total": records.number(one.total, 6),
+                "bad": records.number(one.bad, 6),
+            }
+            for one in found.dates
+        ],
+        "clauses": [
+            _clause(one) | {"bad": records.number(Fraction(one.failures), 6)} for one in found.clauses
+        ],
+        "declared": [_declared(one) for one in found.declared],
+    }
+
+
 def _attainment(found: AttainmentExplanation) -> dict[str, Any]:
     promise = found.objective.attainment
     return {
+        "rule": found.rule,
         "minimum_tickets": promise.minimum_tickets,
         "below_minimum": promise.below_minimum,
         "decided": [_record(one) for one in found.decided],
@@ -215,10 +245,13 @@ def _attainment(found: AttainmentExplanation) -> dict[str, Any]:
 
 def _availability(found: AvailabilityExplanation) -> dict[str, Any]:
     return {
+        "rule": found.rule,
         "calendar": found.objective.calendar.name,
         "service_seconds": _seconds(found.hours),
         "outages": [_outage(one) for one in found.outages],
-        "clauses": [_clause(one) for one in found.clauses],
+        "clauses": [
+            _clause(one) | {"downtime_seconds": _seconds(int(one.failures))} for one in found.clauses
+        ],
         "declared": [_declared(one) for one in found.declared],
         "unknown": [_unknown(one) for one in found.unknown],
         "budget": {
@@ -262,7 +295,6 @@ def _clause(story: ClauseStory) -> dict[str, Any]:
         "scheduled": term.schedule is not None,
         "spans": _spans(story.spans),
         "taken_seconds": _seconds(story.taken),
-        "downtime_seconds": _seconds(story.downtime),
         "caps": [
             {
                 "period": _span((cap.start, cap.end)),

@@ -20,14 +20,18 @@ from slamon.domain.events import Event, TicketEvent
 from slamon.domain.explanations.of_attainment import AttainmentExplanation, explain_attainment
 from slamon.domain.explanations.of_availability import AvailabilityExplanation, explain_availability
 from slamon.domain.explanations.of_credit import CreditExplanation, explain_credit
+from slamon.domain.explanations.of_requests import RequestsExplanation, explain_requests
 from slamon.domain.explanations.of_ticket import Heard, TicketExplanation, explain_ticket
 from slamon.domain.intervals import FOREVER, Span
 from slamon.domain.monitor import Monitor
+from slamon.domain.requests_watch import RequestsWatch
 from slamon.domain.terms import judged_period, period_to_date
 from slamon.domain.ticket_watch import TicketWatch
 from slamon.explain.period_notation import Asked, notation_of, unit_of
 from slamon.explain.wording import day, listed
 from slamon.replay import Line, Replay, in_order, read_events
+
+Explanation = AttainmentExplanation | AvailabilityExplanation | RequestsExplanation
 
 
 class UnanswerableError(Exception):
@@ -74,7 +78,7 @@ class Revision(NamedTuple):
 class PeriodExplanation(NamedTuple):
     """What leads to the verdict on a period, and every statement that was made about it."""
 
-    found: AttainmentExplanation | AvailabilityExplanation
+    found: Explanation
     credit: CreditExplanation | None  # None: none is promised, or the period runs
     settles_at: int | None  # when the first statement is due; None: it was given
     revisions: tuple[Revision, ...]
@@ -258,12 +262,14 @@ def _said(customer: Customer, watch: Watch, span: Span, now: int) -> Statement |
 
 def _explained(
     customer: Customer, watch: Watch, span: Span, said: Statement | Standing, now: int
-) -> AttainmentExplanation | AvailabilityExplanation:
+) -> Explanation:
     match watch:
         case TicketWatch():
             return explain_attainment(customer, watch, span, said, now)
         case AvailabilityWatch():
             return explain_availability(customer, watch, span, said, now)
+        case RequestsWatch():
+            return explain_requests(customer, watch, span, said, now)
         case _:
             assert_never(watch)
 

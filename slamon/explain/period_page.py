@@ -22,7 +22,7 @@ from slamon.domain.agreement import (
 from slamon.domain.announcements import duration, percent
 from slamon.domain.attainment import Rule as AttainmentRule
 from slamon.domain.availability import Rule as AvailabilityRule
-from slamon.domain.decisions import ClockRecord, RevisionReason, Standing, Statement
+from slamon.domain.decisions import ClockRecord, Outcome, RevisionReason, Standing, Statement
 from slamon.domain.events import (
     AvailabilityEvent,
     Event,
@@ -35,24 +35,22 @@ from slamon.domain.explanations.of_attainment import AttainmentExplanation
 from slamon.domain.explanations.of_availability import (
     AvailabilityExplanation,
     Cause,
-    ClauseStory,
-    DeclaredStory,
     OutageStory,
-    Refusal,
     UnknownStory,
 )
+from slamon.domain.explanations.of_exclusions import ClauseStory, DeclaredStory, Refusal
+from slamon.domain.explanations.of_requests import RequestsExplanation
 from slamon.domain.intervals import FOREVER
 from slamon.domain.periods import TimeWindow, period_at
 from slamon.domain.service_credits import Due, band_reached, money
 from slamon.domain.terms import time_window
 from slamon.domain.ticket_downtime import tickets_meant
-from slamon.explain.gathering import PeriodExplanation, Revision
+from slamon.explain.gathering import Explanation, PeriodExplanation, Revision
 from slamon.explain.layout import heading, indented, ledger
 from slamon.explain.period_notation import notation_of, unit_of
 from slamon.explain.ticket_page import MEASURES, OUTCOMES, conditions
 from slamon.explain.wording import counted, day, lasting, lasting_about, listed, moment
 
-Explanation = AttainmentExplanation | AvailabilityExplanation
 Section = tuple[str, Callable[[PeriodExplanation], Iterator[RenderableType]]]
 
 MOST_WINDOWS = 10  # that are listed one by one
@@ -84,8 +82,7 @@ def page(period: PeriodExplanation) -> Iterator[RenderableType]:
     start, end = found.period
     yield Text(f"From {moment(start, zone)} until before {moment(end, zone)}.")
     yield Text(f"Judged as of {moment(found.as_of, zone)}. {_state_of(period)} Times are those of {zone}.")
-    sections = ATTAINMENT if isinstance(found, AttainmentExplanation) else AVAILABILITY
-    for title, section in sections:
+    for title, section in SECTIONS[type(found)]:
         parts = list(section(period))
         if parts:
             yield Text("")
@@ -313,7 +310,8 @@ def _outage(outage: OutageStory, found: AvailabilityExplanation) -> Iterator[Ren
 
 
 def _exclusions(period: PeriodExplanation) -> Iterator[RenderableType]:
-    found = _availability(period)
+    found = period.found
+    assert isinstance(found, AvailabilityExplanation | RequestsExplanation), "exclusions are of services"
     for story in found.clauses:
         if story.spans or any(cap.asked for cap in story.caps):
             yield from _clause(story, found)
@@ -322,7 +320,9 @@ def _exclusions(period: PeriodExplanation) -> Iterator[RenderableType]:
             yield from _declared(declared, found)
 
 
-def _clause(story: ClauseStory, found: AvailabilityExplanation) -> Iterator[RenderableType]:
+def _clause(
+    story: ClauseStory, found: AvailabilityExplanation | RequestsExplanation
+) -> Iterator[RenderableType]:
     term, zone = story.term, found.agreement.zone
     words = [term.reason.value.replace("_", " "), *([term.clause] if term.clause else [])]
     kind = "scheduled" if term.schedule is not None else "declared"
@@ -351,13 +351,15 @@ def _clause(story: ClauseStory, found: AvailabilityExplanation) -> Iterator[Rend
         ledger(
             [
                 ("taken away", lasting(story.taken)),
-                ("of that, down", lasting(story.downtime)),
+                ("of that, down", lasting(int(story.failures)))
+                if isinstance(found, AvailabilityExplanation)
+                else ("failed requests in it", _amount(Fraction(story.failures))),
             ]
         )
     )
 
 
-def _declared(story: DeclaredStory, found: AvailabilityExplanation) -> Iterator[RenderableType]:
+def _declared(story: DeclaredStory, found: Explanation) -> Iterator[RenderableType]:
     event, zone = story.event, found.agreement.zone
     about = f" of {event.service}" if event.service is not None else ""
     span = "" if story.span is None else f", {moment(story.span[0], zone)} to {moment(story.span[1], zone)}"
@@ -495,6 +497,71 @@ def _verdict_on_service(period: PeriodExplanation) -> Iterator[RenderableType]:
     )
 
 
+# Requests -----------------------------------------------------------------------------------------------------------
+
+MOST_DATES = 31
+
+
+def _requests(period: PeriodExplanation) -> RequestsExplanation:
+    assert isinstance(period.found, RequestsExplanation)
+    return period.found
+
+
+def _promised_of_requests(period: PeriodExplanation) -> Iterator[RenderableType]:
+    objective = _requests(period).objective
+    hours = "" if objective.calendar.always else f", in the hours of {objective.calendar.name}"
+    yield Text(
+        f"{percent(objective.target)} of the requests to {objective.service} succeed, over {_over(objective.window)}"
+        f"{hours}. Excluded time {EXCLUDED[objective.exclusions_count_as]}."
+    )
+
+
+def _dates_of_requests(period: PeriodExplanation) -> Iterator[RenderableType]:
+    """Where there are many dates, those with failures, and the others together."""
+    dates = _requests(period).dates
+    if not dates:
+        yield Text("None.")
+        return
+    shown = dates if len(dates) <= MOST_DATES else [one for one in dates if one.bad]
+    lines = [(f"{one.day:%a %-d %b %Y}", _amount(one.total), _amount(one.bad)) for one in shown]
+    if len(shown) < len(dates):
+        others = sum((one.total for one in dates if not one.bad), Fraction(0))
+        lines.append((f"{counted(len(dates) - len(shown), 'other date')}", _amount(others), "0"))
+    yield _table(("date", "requests", "failed"), lines)
+
+
+def _sum_of_requests(period: PeriodExplanation) -> Iterator[RenderableType]:
+    found = _requests(period)
+    total, bad = Fraction(*found.counts.total), Fraction(*found.counts.bad)
+    allowed = (1 - found.objective.target) * total
+    yield ledger(
+        [
+            ("requests", _amount(total)),
+            ("failed", _amount(bad)),
+            (f"allowed, 100 % - {percent(found.objective.target)} of the requests", _amount(allowed)),
+            ("attained, 1 - failed / requests", _percent(found.said.ratios.attained)),
+            ("target", percent(found.objective.target)),
+        ]
+    )
+
+
+def _verdict_on_requests(period: PeriodExplanation) -> Iterator[RenderableType]:
+    yield Text(
+        _if_it_ended(period)
+        + {
+            Outcome.NOT_APPLICABLE: "There were no requests, so there is nothing to judge: not applicable.",
+            Outcome.MET: "No more failed than is allowed: met.",
+            Outcome.MISSED: "More failed than is allowed: missed.",
+        }[_requests(period).outcome]
+    )
+
+
+def _amount(requests: Fraction) -> str:
+    """Whole, but where a border cut a bucket: then to six decimals."""
+    whole, rest = divmod(round(requests * 10**6), 10**6)
+    return f"{whole:,}.{rest:06}".rstrip("0").rstrip(".")
+
+
 # Credits ------------------------------------------------------------------------------------------------------------
 
 
@@ -566,6 +633,9 @@ def _revisions(period: PeriodExplanation) -> Iterator[RenderableType]:
         ]
         if statement.tickets is not None:
             said.append(f"{statement.tickets.met} met, {statement.tickets.missed} missed")
+        if statement.requests is not None:
+            total, bad = Fraction(*statement.requests.total), Fraction(*statement.requests.bad)
+            said.append(f"{_amount(bad)} of {_amount(total)} failed")
         if statement.seconds is not None:
             said.append(
                 f"down {lasting(statement.seconds.down)}, excluded {lasting(statement.seconds.excluded)}"
@@ -602,10 +672,13 @@ def _fact(event: Event) -> str:
             assert_never(event)
 
 
+NUMBERS = {"used", "target", "requests", "failed"}
+
+
 def _table(columns: Sequence[str], lines: Sequence[Sequence[str | Text]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="italic")
     for name in columns:
-        table.add_column(name, justify="right" if name in ("used", "target") else "left")
+        table.add_column(name, justify="right" if name in NUMBERS else "left")
     for line in lines:
         table.add_row(*line)
     return table
@@ -617,6 +690,15 @@ ATTAINMENT: tuple[Section, ...] = (
     ("Pending", _pending),
     ("Sum", _sum_of_tickets),
     ("Verdict", _verdict_on_tickets),
+    ("Credit", _credit),
+    ("Statements", _revisions),
+)
+REQUESTS: tuple[Section, ...] = (
+    ("What was promised", _promised_of_requests),
+    ("Requests that count", _dates_of_requests),
+    ("Exclusions", _exclusions),
+    ("Sum", _sum_of_requests),
+    ("Verdict", _verdict_on_requests),
     ("Credit", _credit),
     ("Statements", _revisions),
 )
@@ -632,3 +714,8 @@ AVAILABILITY: tuple[Section, ...] = (
     ("Credit", _credit),
     ("Statements", _revisions),
 )
+SECTIONS: dict[type[Explanation], tuple[Section, ...]] = {
+    AttainmentExplanation: ATTAINMENT,
+    AvailabilityExplanation: AVAILABILITY,
+    RequestsExplanation: REQUESTS,
+}

@@ -2,21 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
 
 from hypothesis import given, settings
 
 from slamon.domain.agreement import Agreement, ExclusionsCountAs
+from slamon.domain.counted_time import counted_time
 from slamon.domain.customer import Watch
 from slamon.domain.decisions import ClockOutcome, Standing, Statement, TicketCounts
 from slamon.domain.events import Event, TicketEvent, order_key
 from slamon.domain.explanations.counted_days import rows
 from slamon.domain.explanations.of_attainment import explain_attainment
-from slamon.domain.explanations.of_availability import Refusal, explain_availability
+from slamon.domain.explanations.of_availability import explain_availability
+from slamon.domain.explanations.of_exclusions import Refusal
+from slamon.domain.explanations.of_requests import explain_requests
 from slamon.domain.explanations.of_ticket import Change, Heard, Kind, TicketExplanation, explain_ticket
 from slamon.domain.intervals import Span
 from slamon.domain.monitor import Monitor
+from slamon.domain.request_counts import Requests
 from slamon.replay import judge
-from tests.laws.worlds import CUSTOMER, World, service_worlds, ticket_worlds
+from tests.laws.worlds import CUSTOMER, World, request_worlds, service_worlds, ticket_worlds
 
 STOPS = (Change.STOPPED, Change.VOIDED)
 UNDOINGS = (Change.REOPENED, Change.UNCANCELLED)
@@ -198,7 +204,7 @@ def test_the_parts_of_a_period_add_up_to_what_was_said_of_it(world: World) -> No
                     cut = outage.outside_hours + sum(taken for _, taken in outage.excluded)
                     assert outage.counted == (outage.in_period - cut if outage.long_enough else 0)
                 for clause in found.clauses:
-                    assert clause.downtime <= clause.taken
+                    assert clause.failures <= clause.taken
                     assert all(cap.granted <= cap.asked for cap in clause.caps)
 
 
@@ -236,3 +242,42 @@ def test_every_declared_exclusion_is_said_to_apply_or_why_not(world: World) -> N
                 for story in explain_availability(customer, watch, span, said, world.until).declared:
                     assert (story.clause is None) != (story.refusal is None)
                     assert (story.refusal is Refusal.WITHDRAWN) == (story.announced_at is None)
+
+
+@laws
+@given(request_worlds())
+def test_the_requests_of_each_date_add_up_to_what_was_said_of_the_period(world: World) -> None:
+    monitor = finished(world)
+    if monitor is None:
+        return
+    for customer in monitor.customers.values():
+        for watch in customer.requests_watches:
+            for span, said in periods_of(monitor, watch):
+                found = explain_requests(customer, watch, span, said, world.until)
+                counts = said.requests
+                assert counts is not None
+                assert sum(one.total for one in found.dates) == Fraction(*counts.total)
+                assert sum(one.bad for one in found.dates) == Fraction(*counts.bad)
+                if isinstance(said, Statement):
+                    assert found.outcome is said.outcome
+
+
+@laws
+@given(request_worlds())
+def test_what_no_clause_took_of_the_failed_requests_is_what_counts(world: World) -> None:
+    monitor = finished(world)
+    if monitor is None:
+        return
+    for customer in monitor.customers.values():
+        for watch in customer.requests_watches:
+            for span, said in periods_of(monitor, watch):
+                found = explain_requests(customer, watch, span, said, world.until)
+                bare = replace(watch.agreement, exclusions=())
+                everything = counted_time(bare, watch.objective, (), span)
+                requests = Requests(
+                    watch.objective, everything, customer.request_log(watch.objective.service), span
+                )
+                requests.read(world.until)
+                failed = Fraction(*requests.counts(span, world.until).bad)
+                taken = sum((Fraction(clause.failures) for clause in found.clauses), Fraction(0))
+                assert failed - taken == Fraction(*found.counts.bad)

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from slamon.domain import availability
-from slamon.domain.agreement import Agreement, AvailabilityObjective, ExclusionTerm
+from slamon.domain.agreement import Agreement, AvailabilityObjective
 from slamon.domain.availability import DOWN, UNKNOWN, Measured, Rule
 from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.customer import Customer
 from slamon.domain.decisions import Ratios, SecondCounts, Standing, Statement
 from slamon.domain.error_budget import budget, exhaustion
-from slamon.domain.events import ExclusionEvent, ServiceStatus
-from slamon.domain.exclusions import Declared, Granted, Objection, by_clause, clause_of, declared, objection
-from slamon.domain.intervals import FOREVER, Span, Spans, clip, intersect, length, subtract, union
+from slamon.domain.events import ServiceStatus
+from slamon.domain.exclusions import Granted, by_clause
+from slamon.domain.explanations.of_exclusions import ClauseStory, DeclaredStory, clauses_of, declared_of
+from slamon.domain.intervals import FOREVER, Span, Spans, clip, intersect, length, subtract
 from slamon.domain.service_timeline import BEFORE_ALL, Change, ServiceTimeline
 
 
@@ -41,50 +42,6 @@ class OutageStory:
     outside_hours: int
     excluded: tuple[tuple[str, int], ...]  # by clause
     counted: int
-
-
-@dataclass(frozen=True, slots=True)
-class CapUse:
-    """A unit of a clause's cap: how much was asked for inside service hours, and how much of it was granted."""
-
-    start: int
-    end: int
-    asked: int
-    granted: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClauseStory:
-    """What a clause took away in the period, inside service hours, beyond what earlier clauses took."""
-
-    term: ExclusionTerm
-    spans: tuple[Span, ...]  # inside service hours, overlaps with earlier clauses included
-    taken: int
-    downtime: int  # how much of that would have counted as down
-    caps: tuple[CapUse, ...]
-
-
-class Refusal(enum.Enum):
-    """Why a declared exclusion changes nothing."""
-
-    WITHDRAWN = "withdrawn"
-    OTHER_SERVICE = "other_service"
-    NO_CLAUSE = "no_clause"  # none is for declared ones of its reason
-    CLAUSE_SERVICES = "clause_services"  # those that are do not cover the service
-    NOTICE = "notice"  # announced too late
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredStory:
-    """One exclusion id: what its newest event says, and by which clause it applies, or why by none."""
-
-    event: ExclusionEvent  # the newest
-    span: Span | None  # None: withdrawn without ever naming one
-    announced_at: int | None
-    clause: str | None
-    refusal: Refusal | None
-    notice: int | None  # asked for by the clause that applies, or that would but for its notice
-    in_period: int  # of its span, inside service hours
 
 
 class Cause(enum.Enum):
@@ -158,6 +115,7 @@ def explain_availability(
     hours = clip(measured.service.spans, *span)
     granted = by_clause(agreement, objective, known, *period)
     down = availability.downtime(objective, timeline, by_tickets, span, now)
+    counting = clip(down, *span)
     counts = said.seconds
     assert counts is not None, "what is said of availability counts seconds"
     return AvailabilityExplanation(
@@ -169,8 +127,8 @@ def explain_availability(
         said=said,
         hours=length(hours),
         outages=tuple(_outages(watch, timeline, measured, down, granted, hours, span, now)),
-        clauses=tuple(_clauses(granted, hours, clip(down, *span))),
-        declared=tuple(_declared(customer, agreement, objective, hours, period, now)),
+        clauses=tuple(clauses_of(granted, hours, lambda spans: length(intersect(spans, counting)))),
+        declared=tuple(declared_of(customer, agreement, objective, hours, period, now)),
         unknown=tuple(_unknown(timeline, measured, span)),
         budget=_budget(watch, measured, period, counts, now),
         rule=availability.ruling(objective, counts),
@@ -223,73 +181,6 @@ def _statuses(objective: AvailabilityObjective, timeline: ServiceTimeline, outag
     for change in timeline.changes:
         if outage[0] <= change.time < outage[1] and change.status in down:
             yield change
-
-
-def _clauses(granted: Sequence[Granted], hours: Spans, down: Spans) -> Iterator[ClauseStory]:
-    earlier: Spans = []
-    for one in granted:
-        inside = intersect(one.spans, hours)
-        beyond = subtract(inside, earlier)
-        earlier = union(earlier, inside)
-        caps = [CapUse(use.start, use.end, length(use.asked), length(use.taken)) for use in one.uses]
-        yield ClauseStory(
-            one.term,
-            tuple(inside),
-            length(beyond),
-            length(intersect(beyond, down)),
-            tuple(caps) if one.term.cap is not None else (),
-        )
-
-
-def _declared(
-    customer: Customer,
-    agreement: Agreement,
-    objective: AvailabilityObjective,
-    hours: Spans,
-    period: Span,
-    now: int,
-) -> Iterator[DeclaredStory]:
-    """The exclusions whose span touches the period, withdrawn ones included."""
-    for _, all_events in sorted(customer.exclusions.items()):
-        events = [event for event in all_events if event.time <= now]
-        spans = [
-            (event.start, event.end) for event in events if event.start is not None and event.end is not None
-        ]
-        if not spans or not clip([spans[-1]], *period):
-            continue
-        current = declared(events, now)
-        clause = None if current is None else clause_of(agreement, objective, current)
-        refusal, notice = (
-            (None, clause.notice) if clause is not None else _refusal(agreement, objective, current)
-        )
-        yield DeclaredStory(
-            event=events[-1],
-            span=spans[-1],
-            announced_at=None if current is None else current.announced_at,
-            clause=None if clause is None else clause.name,
-            refusal=refusal,
-            notice=notice,
-            in_period=length(intersect([spans[-1]], hours)),
-        )
-
-
-def _refusal(
-    agreement: Agreement, objective: AvailabilityObjective, exclusion: Declared | None
-) -> tuple[Refusal, int | None]:
-    """Why no clause lets it apply, and the notice that would have been needed."""
-    if exclusion is None:
-        return Refusal.WITHDRAWN, None
-    if exclusion.service not in (None, objective.service):
-        return Refusal.OTHER_SERVICE, None
-    objections = {term.name: objection(term, exclusion) for term in agreement.exclusions}
-    too_late = next(
-        (term for term in agreement.exclusions if objections[term.name] is Objection.NOTICE), None
-    )
-    if None not in objections.values() and too_late is not None:
-        return Refusal.NOTICE, too_late.notice
-    if {None, Objection.SERVICE} & set(objections.values()):
-        return Refusal.CLAUSE_SERVICES, None
-    return Refusal.NO_CLAUSE, None
 
 
 def _unknown(timeline: ServiceTimeline, measured: Measured, span: Span) -> Iterator[UnknownStory]:
