@@ -9,7 +9,8 @@ import asyncio
 import difflib
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -20,6 +21,7 @@ from slamon import __version__
 
 if TYPE_CHECKING:
     from slamon.agreement_files import AgreementsInUse, Finding, Loaded
+    from slamon.explain.period_notation import Asked
     from slamon.settings import Settings
 
 T = TypeVar("T")
@@ -215,20 +217,24 @@ def openslo(customer: str | None, name: str | None, first_day: str | None, files
     click.echo(skeleton.text, nl=False)
 
 
-@main.command(short_help="Judge recorded events without Kafka.")
-@click.option(
+agreements_option = click.option(
     "--agreements",
     type=PATHS,
     multiple=True,
     required=True,
     help="File or folder of agreements; may be repeated.",
 )
-@click.option(
+events_option = click.option(
     "--events",
     type=FILE,
     required=True,
     help="Events, one JSON object a line, in the order of their arrival.",
 )
+
+
+@main.command(short_help="Judge recorded events without Kafka.")
+@agreements_option
+@events_option
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the results."
 )
@@ -249,6 +255,30 @@ def replay(
 
     Writes clocks, standings, statements, credits and alerts as NDJSON into the folder, the same bytes for the same input.
     """
+    from slamon.overflow import MEBIBYTE, Memory
+    from slamon.replay import replay_file, told
+
+    loaded = _load(agreements)
+    with _progress(events, "judging") as progress:
+        try:
+            summary = replay_file(
+                loaded.agreements,
+                events,
+                out,
+                sort=sort,
+                until=until,
+                memory=Memory(memory * MEBIBYTE),
+                progress=progress,
+            )
+        except OSError as error:
+            fail(f"{error.filename}: {error.strerror}")
+    for line in told(summary):
+        click.echo(line)
+
+
+@contextmanager
+def _progress(events: Path, what: str) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, that is told how many bytes more were read."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -259,13 +289,9 @@ def replay(
         TimeRemainingColumn,
     )
 
-    from slamon.overflow import MEBIBYTE, Memory
-    from slamon.replay import replay_file, told
-
-    loaded = _load(agreements)
     console = Console(stderr=True)
     with Progress(
-        TextColumn("judging"),
+        TextColumn(what),
         BarColumn(),
         TaskProgressColumn(),
         DownloadColumn(),
@@ -274,21 +300,79 @@ def replay(
         disable=not console.is_terminal,
         transient=True,
     ) as progress:
-        bar = progress.add_task("judging", total=events.stat().st_size)
+        bar = progress.add_task(what, total=events.stat().st_size)
+        yield lambda count: progress.advance(bar, count)
+
+
+class PeriodType(click.ParamType["Asked"]):
+    """A calendar period: 2026-11, 2026-W48, 2026-Q4, 2026, or a date inside it."""
+
+    name = "period"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Asked":
+        from slamon.explain.period_notation import Asked, parse_period
+
+        if isinstance(value, Asked):
+            return value
         try:
-            summary = replay_file(
-                loaded.agreements,
-                events,
-                out,
-                sort=sort,
-                until=until,
-                memory=Memory(memory * MEBIBYTE),
-                progress=lambda count: progress.advance(bar, count),
-            )
-        except OSError as error:
-            fail(f"{error.filename}: {error.strerror}")
-    for line in told(summary):
-        click.echo(line)
+            return parse_period(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@main.command(short_help="Say why a number is what it is.")
+@agreements_option
+@events_option
+@click.option("--ticket", metavar="ID", help="Explain the clocks of this ticket.")
+@click.option("--objective", metavar="NAME", help="Explain this objective, in --period.")
+@click.option("--period", type=PeriodType(), help="As 2026-11, 2026-W48, 2026-Q4, 2026, or a date inside it.")
+@click.option("--customer", metavar="ID", help="Whose, if several customers have one of that name.")
+@click.option("--agreement", metavar="NAME", help="Which of its agreements, if several have the objective.")
+@click.option("--sort", is_flag=True, help="Take the events in the order of their time instead.")
+@click.option("--until", type=InstantType(), help="Judge as of this instant; default: the latest event.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people or for programs.",
+)
+def explain(
+    agreements: tuple[Path, ...],
+    events: Path,
+    *,
+    ticket: str | None,
+    objective: str | None,
+    period: "Asked | None",
+    customer: str | None,
+    agreement: str | None,
+    sort: bool,
+    until: int | None,
+    form: str,
+) -> None:
+    """Say why a ticket's clocks, or an objective in a period, came out as they did: the facts, clause by clause.
+
+    Judges the same events as `slamon replay` and gives the same numbers.
+    """
+    from slamon.explain import answers
+    from slamon.explain.gathering import Source, UnanswerableError
+
+    if (ticket is None) == (objective is None) or (objective is None) != (period is None):
+        raise click.UsageError("Say what to explain: --ticket ID, or --objective NAME with --period PERIOD.")
+    if agreement is not None and objective is None:
+        raise click.UsageError("--agreement goes with --objective; a ticket is explained under all of them.")
+    loaded = _load(agreements)
+    with _progress(events, "reading") as progress:
+        source = Source(loaded.agreements, events, sort=sort, until=until, progress=progress)
+        try:
+            if objective is not None and period is not None:
+                answer = answers.of_objective(source, objective, period, customer, agreement)
+            else:
+                answer = answers.of_ticket(source, str(ticket), customer)
+        except UnanswerableError as error:
+            fail(str(error))
+    answers.write(answer, answers.Form(form), sys.stdout)
 
 
 @main.command(name="schema", short_help="Print a JSON Schema.")

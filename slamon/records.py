@@ -201,10 +201,10 @@ def _seconds(duration: int) -> orjson.Fragment:
 
 
 def _ratio(share: Fraction) -> orjson.Fragment:
-    return _number(share, _RATIO_DECIMALS)
+    return number(share, _RATIO_DECIMALS)
 
 
-def _number(value: Fraction, decimals: int) -> orjson.Fragment:
+def number(value: Fraction, decimals: int) -> orjson.Fragment:
     """Fraction.__round__ is half-even and exact; the rest is moving the point."""
     scaled = round(value * 10**decimals)
     whole, rest = divmod(abs(scaled), 10**decimals)
@@ -247,7 +247,7 @@ def _second_counts(counts: SecondCounts | None) -> dict[str, orjson.Fragment] | 
 def _credit(credit: Credit | None) -> dict[str, orjson.Fragment | str | None] | None:
     if credit is None:
         return None
-    percent = _number(Fraction(*credit.share) * 100, _PERCENT_DECIMALS)
+    percent = number(Fraction(*credit.share) * 100, _PERCENT_DECIMALS)
     return {"percent": percent, "amount": credit.amount, "currency": credit.currency}
 
 
@@ -256,8 +256,8 @@ def _requests(counts: RequestCounts | None) -> dict[str, orjson.Fragment] | None
     if counts is None:
         return None
     return {
-        "total": _number(Fraction(*counts.total), _REQUEST_DECIMALS),
-        "bad": _number(Fraction(*counts.bad), _REQUEST_DECIMALS),
+        "total": number(Fraction(*counts.total), _REQUEST_DECIMALS),
+        "bad": number(Fraction(*counts.bad), _REQUEST_DECIMALS),
     }
 
 

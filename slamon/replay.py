@@ -21,7 +21,7 @@ from slamon.codec import Rejected, decode, format_instant
 from slamon.domain.agreement import Agreement
 from slamon.domain.decisions import AlertChanged, AlertTransition, ClockRecord, Statement, StatementIssued
 from slamon.domain.events import Event, order_key
-from slamon.domain.monitor import Monitor
+from slamon.domain.monitor import Monitor, Taken
 from slamon.overflow import Memory, Room, Shelf, Sorter, temporary_folder
 
 T = TypeVar("T")
@@ -54,23 +54,30 @@ class Replay:
         self._on_alert = on_alert
         self._on_statement = on_statement
 
-    def feed(self, event: Event) -> None:
-        """Apply the next event to arrive."""
+    def pass_to(self, now: int) -> None:
+        """Nothing arrives before the clock shows `now`."""
+        self.monitor.advance(now)
+        self._hand_on()
+
+    def feed(self, event: Event) -> Taken | None:
+        """Apply the next event to arrive. None: it lies after `until`, and is not read."""
         if self._until is not None and event.time > self._until:
             self.counts["after_until"] += 1
-            return
+            return None
         monitor = self.monitor
         now = monitor.now
         if now is None or event.time > now:
             now = event.time
             monitor.advance(now)
-        self.counts[monitor.apply(event).value] += 1
+        taken = monitor.apply(event)
+        self.counts[taken.value] += 1
         monitor.advance(now)
         self._hand_on()
         self._ask_in -= 1
         if self._ask_in == 0:
             self._ask_in = self._ask_every
             self._make_room()
+        return taken
 
     def _make_room(self) -> None:
         if self._shelf is not None and self._room.is_full(self._held()):
@@ -222,6 +229,18 @@ def _rejected_record(line: Line, rejected: Rejected) -> bytes:
             "detail": rejected.detail,
             "text": line.text.rstrip(b"\r\n").decode(errors="replace"),
         }
+    )
+
+
+def in_order(lines: Iterable[Line]) -> list[Line]:
+    """By time, `seq`, `id`, then line; what cannot be an event comes first, as nobody knows when it was."""
+    return sorted(
+        lines,
+        key=lambda line: (
+            (0, line.number)
+            if isinstance(line.event, Rejected)
+            else (1, *order_key(line.event)[:4], line.number)
+        ),
     )
 
 

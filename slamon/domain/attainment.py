@@ -4,6 +4,7 @@ A cycle counts where it was decided: met at the event that stopped it, missed at
 ones of a closed period are those begun before its end and decided no earlier, under the objective that governed then.
 """
 
+import enum
 from bisect import bisect_left, insort
 from collections import Counter
 
@@ -46,17 +47,41 @@ class Tally:
         return TicketCounts(met, missed, self.pending_at[end] if pending is None else pending)
 
 
-def verdict(attainment: Attainment, met: int, missed: int) -> Outcome:
-    """What a period with these decided cycles comes to."""
+class Rule(enum.Enum):
+    """By which rule the verdict falls, in the order in which they are asked."""
+
+    NOTHING_DECIDED = "nothing_decided"
+    TOO_FEW = "too_few"  # fewer than the minimum: not applicable
+    ONE_MISS_ALLOWED = "one_miss_allowed"  # fewer than the minimum, and at most one missed
+    RATIO = "ratio"
+
+
+def ruling(attainment: Attainment, met: int, missed: int) -> Rule:
+    """What decides about a period with these decided cycles."""
     decided = met + missed
     if decided == 0:
-        return Outcome.NOT_APPLICABLE
+        return Rule.NOTHING_DECIDED
     if decided < attainment.minimum_tickets:
         if attainment.below_minimum is BelowMinimum.NOT_APPLICABLE:
-            return Outcome.NOT_APPLICABLE
+            return Rule.TOO_FEW
         if attainment.below_minimum is BelowMinimum.ALLOW_ONE_MISS and missed <= 1:
-            return Outcome.MET
-    return Outcome.MET if met >= attainment.target * decided else Outcome.MISSED
+            return Rule.ONE_MISS_ALLOWED
+    return Rule.RATIO
+
+
+OUTCOMES = {
+    Rule.NOTHING_DECIDED: Outcome.NOT_APPLICABLE,
+    Rule.TOO_FEW: Outcome.NOT_APPLICABLE,
+    Rule.ONE_MISS_ALLOWED: Outcome.MET,
+}
+
+
+def verdict(attainment: Attainment, met: int, missed: int) -> Outcome:
+    """What a period with these decided cycles comes to."""
+    rule = ruling(attainment, met, missed)
+    if rule is not Rule.RATIO:
+        return OUTCOMES[rule]
+    return Outcome.MET if met >= attainment.target * (met + missed) else Outcome.MISSED
 
 
 def misses_left(attainment: Attainment, met: int, missed: int) -> int | None:

@@ -10,6 +10,7 @@ the ratio; with `up` it is applicable, known and up.
     worst case = 1 - (down + unknown) / applicable        coverage = known / applicable
 """
 
+import enum
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -65,6 +66,24 @@ def running_outage(objective: AvailabilityObjective, timeline: ServiceTimeline, 
     return Outage(since, now - since >= objective.minimum_outage)
 
 
+def outages(objective: AvailabilityObjective, timeline: ServiceTimeline, span: Span) -> list[Span]:
+    """The reported outages that touch [start, end), uncut, however short; the last may end at FOREVER."""
+    return timeline.spans_of(DOWN[objective.degraded_counts_as], *span)
+
+
+def lasts(objective: AvailabilityObjective, outage: Span, now: int) -> bool:
+    """Whether a reported outage has lasted long enough by `now` to count."""
+    since, until = outage
+    return (until if until != FOREVER else now) - since >= objective.minimum_outage
+
+
+def downtime(
+    objective: AvailabilityObjective, timeline: ServiceTimeline, tickets: Spans, span: Span, now: int
+) -> list[Span]:
+    """The maximal spans that are down, service hours and exclusions aside; uncut like what they are made of."""
+    return union([one for one in outages(objective, timeline, span) if lasts(objective, one, now)], tickets)
+
+
 def measure(
     agreement: Agreement,
     objective: AvailabilityObjective,
@@ -82,13 +101,7 @@ def measure(
     time = counted_time(agreement, objective, known, span)
     countable = time.countable.spans
     reported = running_outage(objective, timeline, now)
-    shortest = objective.minimum_outage
-    outages = [
-        (since, until)
-        for since, until in timeline.spans_of(DOWN[objective.degraded_counts_as], start, end)
-        if (until if until != FOREVER else now) - since >= shortest
-    ]
-    down = union(outages, tickets)
+    down = downtime(objective, timeline, tickets, span, now)
     runs = bool(down) and down[-1][1] == FOREVER
     unknown = subtract(timeline.spans_of(UNKNOWN, start, end), tickets)
     return Measured(
@@ -133,6 +146,20 @@ def ratios(counts: SecondCounts) -> Ratios:
     )
 
 
+class Rule(enum.Enum):
+    """By which rule the verdict falls, in the order in which they are asked."""
+
+    NOTHING_APPLICABLE = "nothing_applicable"
+    WORST_CASE_REACHES = "worst_case_reaches"  # the target
+    BEST_CASE_FAILS = "best_case_fails"
+    UNKNOWN_COUNTS = "unknown_counts"  # as the objective says: between worst and best case nobody knows
+
+
+OUTCOMES = {
+    Rule.NOTHING_APPLICABLE: Outcome.NOT_APPLICABLE,
+    Rule.WORST_CASE_REACHES: Outcome.MET,
+    Rule.BEST_CASE_FAILS: Outcome.MISSED,
+}
 ELSE = {
     UnknownCountsAs.UNDETERMINED: Outcome.UNDETERMINED,
     UnknownCountsAs.UP: Outcome.MET,
@@ -140,13 +167,16 @@ ELSE = {
 }
 
 
-def verdict(objective: AvailabilityObjective, counts: SecondCounts) -> Outcome:
+def ruling(objective: AvailabilityObjective, counts: SecondCounts) -> Rule:
     """Met if even the worst case reaches the target, missed if even the best does not; else what unknown counts as."""
     if counts.applicable == 0:
-        return Outcome.NOT_APPLICABLE
+        return Rule.NOTHING_APPLICABLE
     allowed = (1 - objective.target) * counts.applicable
     if counts.down + counts.unknown <= allowed:
-        return Outcome.MET
-    if counts.down > allowed:
-        return Outcome.MISSED
-    return ELSE[objective.unknown_counts_as]
+        return Rule.WORST_CASE_REACHES
+    return Rule.BEST_CASE_FAILS if counts.down > allowed else Rule.UNKNOWN_COUNTS
+
+
+def verdict(objective: AvailabilityObjective, counts: SecondCounts) -> Outcome:
+    rule = ruling(objective, counts)
+    return ELSE[objective.unknown_counts_as] if rule is Rule.UNKNOWN_COUNTS else OUTCOMES[rule]

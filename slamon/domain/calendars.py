@@ -42,6 +42,7 @@ from slamon.domain.periods import (
     zone_rules,
 )
 
+NO_HOURS = "no opening hours"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _DAY_MINUTES = 1440
@@ -308,6 +309,17 @@ class Calendar:
                 return change
             table = self._extended(table)  # a closing at the end of the table may be none
 
+    def closed_on(self, day: date) -> str | None:
+        """Why nothing opens on `day`: NO_HOURS on that weekday, the holiday's name, or `closed`; None: something does."""
+        _, _, hours, country, subdivision, _, closed = self._terms
+        if not hours[day.weekday()]:
+            return NO_HOURS
+        if not self._is_closed(day):
+            return None
+        if day in closed or country is None:
+            return "closed"
+        return _public_holidays(country, subdivision, day.year)[day]
+
     def business_day(self) -> int | None:
         """The nominal opening time of one open weekday; None if the weekdays differ.
 
@@ -442,7 +454,10 @@ def _check_holidays(country: str, subdivision: str | None) -> None:
 
 
 @cache
-def _public_holidays(country: str, subdivision: str | None, year: int) -> frozenset[date]:
+def _public_holidays(country: str, subdivision: str | None, year: int) -> dict[date, str]:
+    """With their names: in English if they are known in it, else in the country's own language."""
+    entity = getattr(holidays, country)
+    language = "en_US" if "en_US" in entity.supported_languages else entity.default_language
     with warnings.catch_warnings():
         # India warns that moving feasts are known for some years only; there is nobody here to be told.
         warnings.simplefilter("ignore", UserWarning)
@@ -451,8 +466,9 @@ def _public_holidays(country: str, subdivision: str | None, year: int) -> frozen
             subdiv=subdivision,
             years=(year - 1, year, year + 1),  # a holiday may be observed in the year before or after
             categories=("public",),
+            language=language,  # else it is the machine's
         )
-    return frozenset(day for day in known if day.year == year)
+    return {day: name for day, name in known.items() if day.year == year}
 
 
 ALWAYS = Calendar(_Terms("always", "UTC", (((0, _DAY_MINUTES),),) * 7, None, None, frozenset(), frozenset()))

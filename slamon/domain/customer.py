@@ -1,6 +1,7 @@
 """Everything known and derived about one customer."""
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from itertools import groupby
 from typing import assert_never
 
@@ -142,13 +143,7 @@ class Customer:
         """The verdict on a period and what it costs, by what is known at `now`."""
         agreement = watch.agreement
         verdict = watch.verdict(period, now)
-        order = _under_common_cap(watch)
-        before = order[: order.index(watch.objective)] if watch.objective in order else []
-        taken = [
-            share_due(agreement, one, self.watch_of[subject_of(agreement, one)].verdict(period, now))
-            for one in before
-            if judged_period(agreement, one, period[1] - 1) == period
-        ]
+        taken = [share for _, share in self.taken_before(watch, period, now)]
         credit = credit_of(agreement, watch.objective, verdict, taken)
         return replace(
             verdict,
@@ -156,6 +151,17 @@ class Customer:
             claim_until=claim_until(agreement, period[1], credit),
             terms=self._digests[agreement.name, agreement.start],
         )
+
+    def taken_before(self, watch: Watch, period: Span, now: int) -> list[tuple[Objective, Fraction]]:
+        """The shares due to the objectives before this one under the common cap, in the same period."""
+        agreement = watch.agreement
+        order = _under_common_cap(watch)
+        before = order[: order.index(watch.objective)] if watch.objective in order else []
+        return [
+            (one, share_due(agreement, one, self.watch_of[subject_of(agreement, one)].verdict(period, now)))
+            for one in before
+            if judged_period(agreement, one, period[1] - 1) == period
+        ]
 
     def moved_by(self, watch: Watch) -> list[Watch]:
         """Those whose credits are what those of this one leave of the common cap."""

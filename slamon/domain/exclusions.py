@@ -6,7 +6,8 @@ order that is for declared ones of its reason, covers its service and, if it ask
 clause's cap limits what is taken away per calendar unit, inside service hours and effective span, earliest first.
 """
 
-from collections.abc import Iterable, Sequence
+import enum
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from slamon.domain.agreement import Agreement, ExclusionTerm, ServiceObjective
@@ -55,54 +56,108 @@ def declared(events: Sequence[ExclusionEvent], now: int) -> Declared | None:
     )
 
 
-def _applies(term: ExclusionTerm, exclusion: Declared) -> bool:
-    if term.schedule is not None or term.reason is not exclusion.reason:
-        return False
+class Objection(enum.Enum):
+    """Why a clause does not let a declared exclusion apply."""
+
+    SCHEDULED = "scheduled"  # the clause is about what recurs by itself
+    REASON = "reason"  # it is about another one
+    SERVICE = "service"  # it does not cover the exclusion's service
+    NOTICE = "notice"  # announced too late
+
+
+def objection(term: ExclusionTerm, exclusion: Declared) -> Objection | None:
+    """The first thing that keeps a clause from letting an exclusion apply; None: it lets it."""
+    if term.schedule is not None:
+        return Objection.SCHEDULED
+    if term.reason is not exclusion.reason:
+        return Objection.REASON
     if term.services is not None and exclusion.service is not None and exclusion.service not in term.services:
-        return False
-    return term.notice is None or exclusion.start - exclusion.announced_at >= term.notice
+        return Objection.SERVICE
+    if term.notice is not None and exclusion.start - exclusion.announced_at < term.notice:
+        return Objection.NOTICE
+    return None
+
+
+def clause_of(agreement: Agreement, objective: ServiceObjective, exclusion: Declared) -> ExclusionTerm | None:
+    """The clause by which a declared exclusion applies to the objective; None: it does not."""
+    if exclusion.service is not None and exclusion.service != objective.service:
+        return None
+    term = next((term for term in agreement.exclusions if objection(term, exclusion) is None), None)
+    return None if term is None or not concerns(term, objective) else term
+
+
+def concerns(term: ExclusionTerm, objective: ServiceObjective) -> bool:
+    """Whether a clause covers the objective's service."""
+    return term.services is None or objective.service in term.services
+
+
+class Use(NamedTuple):
+    """A clause in the unit of its cap, cut to the effective span; without a cap, in the range asked about.
+
+    `asked` is what it would take away without its cap (with one, inside service hours), `taken` what it does.
+    """
+
+    start: int
+    end: int
+    asked: Spans
+    taken: Spans
+
+
+class Granted(NamedTuple):
+    """What one clause takes away inside the range asked about; it may lie outside service hours."""
+
+    term: ExclusionTerm
+    uses: list[Use]  # they may reach beyond the range
+    spans: Spans
+
+
+def by_clause(
+    agreement: Agreement, objective: ServiceObjective, known: Iterable[Declared], start: int, end: int
+) -> list[Granted]:
+    """What each clause that concerns the objective takes away inside [start, end) under this version of the agreement."""
+    start, end = max(start, agreement.start), min(end, agreement.end)
+    if start >= end or not agreement.exclusions:
+        return []
+    by_term: dict[str, list[Span]] = {}
+    for exclusion in known:
+        term = clause_of(agreement, objective, exclusion)
+        if term is not None:
+            by_term.setdefault(term.name, []).append((exclusion.start, exclusion.end))
+    granted = []
+    for term in agreement.exclusions:
+        if concerns(term, objective):
+            spans = union(by_term.get(term.name, ()))
+            uses = list(_uses(term, agreement, objective, spans, start, end))
+            taken = [span for use in uses for span in use.taken]
+            granted.append(Granted(term, uses, clip(union(taken), start, end)))
+    return granted
 
 
 def excluded(
     agreement: Agreement, objective: ServiceObjective, known: Iterable[Declared], start: int, end: int
 ) -> list[Span]:
     """The spans inside [start, end) that do not count for the objective under this version of the agreement."""
-    start, end = max(start, agreement.start), min(end, agreement.end)
-    if start >= end or not agreement.exclusions:
-        return []
-    by_term: dict[str, list[Span]] = {}
-    for exclusion in known:
-        if exclusion.service is not None and exclusion.service != objective.service:
-            continue
-        term = next((term for term in agreement.exclusions if _applies(term, exclusion)), None)
-        if term is not None and (term.services is None or objective.service in term.services):
-            by_term.setdefault(term.name, []).append((exclusion.start, exclusion.end))
-    spans: list[Span] = []
-    for term in agreement.exclusions:
-        if term.services is not None and objective.service not in term.services:
-            continue
-        spans += _of_term(term, agreement, objective, union(by_term.get(term.name, ())), start, end)
-    return clip(union(spans), start, end)
+    return union(*(granted.spans for granted in by_clause(agreement, objective, known, start, end)))
 
 
-def _of_term(
+def _uses(
     term: ExclusionTerm,
     agreement: Agreement,
     objective: ServiceObjective,
     spans: Spans,
     start: int,
     end: int,
-) -> Spans:
+) -> Iterator[Use]:
     if term.cap is None:
-        return _spans_of(term, agreement, spans, start, end)
-    kept: list[Span] = []
+        asked = _spans_of(term, agreement, spans, start, end)
+        yield Use(start, end, asked, asked)
+        return
     for unit_start, unit_end in periods(term.cap.per, agreement.zone, start, end):
         since, until = max(unit_start, agreement.start), min(unit_end, agreement.end)
-        counted = _spans_of(term, agreement, spans, since, until)
+        asked = _spans_of(term, agreement, spans, since, until)
         if not objective.calendar.always:
-            counted = intersect(counted, objective.calendar.spans(since, until))
-        kept += _first(counted, term.cap.duration)
-    return kept
+            asked = intersect(asked, objective.calendar.spans(since, until))
+        yield Use(since, until, asked, _first(asked, term.cap.duration))
 
 
 def _spans_of(

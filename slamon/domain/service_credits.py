@@ -14,10 +14,12 @@ Rules:
 
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import NamedTuple
 
 from slamon.domain.agreement import (
     Agreement,
     AvailabilityObjective,
+    Band,
     Bands,
     CreditTerm,
     Fee,
@@ -42,24 +44,42 @@ def credited_objectives(agreement: Agreement) -> list[Objective]:
     return [by_name[name] for name in names]
 
 
-def share_due(agreement: Agreement, objective: Objective, verdict: Statement) -> Fraction:
-    """The share of the fee that the objective's own entries give for a verdict, before the common cap."""
+class Due(NamedTuple):
+    """What one entry of `credits` gives for a verdict, without its own cap and with it."""
+
+    term: CreditTerm
+    uncapped: Fraction
+    share: Fraction
+
+
+def dues(agreement: Agreement, objective: Objective, verdict: Statement) -> list[Due]:
+    """What each of the objective's own entries gives; none but for a missed period."""
     if agreement.remedies is None or verdict.outcome is not Outcome.MISSED:
-        return Fraction(0)
-    shares = (
-        _limited(_share_by(term, objective, verdict), term.cap)
+        return []
+    found = (
+        (term, _share_by(term, objective, verdict))
         for term in agreement.remedies.credits
         if term.objective == objective.name
     )
-    return sum(shares, Fraction(0))
+    return [Due(term, share, _limited(share, term.cap)) for term, share in found]
+
+
+def share_due(agreement: Agreement, objective: Objective, verdict: Statement) -> Fraction:
+    """The share of the fee that the objective's own entries give for a verdict, before the common cap."""
+    return sum((due.share for due in dues(agreement, objective, verdict)), Fraction(0))
+
+
+def band_reached(bands: Iterable[Band], ratio: Fraction) -> Band | None:
+    """The lowest of those that the ratio is under."""
+    return min((band for band in bands if ratio < band.below), key=lambda band: band.below, default=None)
 
 
 def _share_by(term: CreditTerm, objective: Objective, verdict: Statement) -> Fraction:
     ratio = judged_ratio(objective, verdict)
     match term.by:
         case Bands(bands):
-            reached = [band for band in bands if ratio < band.below]
-            return min(reached, key=lambda band: band.below).credit if reached else Fraction(0)
+            reached = band_reached(bands, ratio)
+            return Fraction(0) if reached is None else reached.credit
         case PerMiss(credit):
             return credit * (0 if verdict.tickets is None else verdict.tickets.missed)
         case Linear(percent_per_point):

@@ -87,6 +87,11 @@ class TicketDowntime:
         self.version += 1
         return since
 
+    def by_ticket(self, start: int, end: int) -> list[tuple[str, Span]]:
+        """What of each ticket touches [start, end), uncut, in the order of time."""
+        found = ((ticket, span) for ticket, spans in self._of.items() for span in spans)
+        return sorted((one for one in found if one[1][0] < end and one[1][1] > start), key=lambda one: one[1])
+
     def spans(self, start: int, end: int) -> list[Span]:
         """The maximal spans of those that touch [start, end), uncut; the last one may end at FOREVER."""
         before_end = self._spans[: bisect_left(self._spans, (end,))]

@@ -99,17 +99,40 @@ class Ticket:
         clock = self.clocks[identity] = self._live[identity] = Clock(terms, self.id, measure, cycle, at)
         return clock
 
+    def steps(self, now: int) -> Iterator[tuple[int, Moment | None]]:
+        """Read the history anew up to `now`, halting before each step on the way.
+
+        A step is a moment, or None at the instants at which a version of an agreement begins or ends.
+        """
+        self.rewind()
+        for moment in self.history.read(now):
+            yield from self._boundary_steps(moment.time)
+            yield moment.time, moment
+            self._fold(moment)
+        yield from self._boundary_steps(now + 1)
+
+    def _boundary_steps(self, until: int) -> Iterator[tuple[int, None]]:
+        for at in self._boundaries_before(until):
+            yield at, None
+            self._pass_boundary(at)
+
     def _change_terms(self, until: int) -> None:
         """Pass the instants before `until` at which a version of an agreement begins or ends."""
+        for at in self._boundaries_before(until):
+            self._pass_boundary(at)
+
+    def _boundaries_before(self, until: int) -> Sequence[int]:
+        """Those not passed yet; what lies before the opening concerns no clock."""
         if not self._opened:
-            return
-        boundaries = self._boundaries
-        first = bisect_right(boundaries, self._folded_until)
-        for at in boundaries[first : bisect_left(boundaries, until)]:
-            for clock in self._live.values():
-                if at in clock.terms.boundaries:
-                    clock.moment(at, self._fields)
-            self._folded_until = at
+            return ()
+        first = bisect_right(self._boundaries, self._folded_until)
+        return self._boundaries[first : bisect_left(self._boundaries, until)]
+
+    def _pass_boundary(self, at: int) -> None:
+        for clock in self._live.values():
+            if at in clock.terms.boundaries:
+                clock.moment(at, self._fields)
+        self._folded_until = at
 
     def look(self, now: int) -> list[Look]:
         """The clocks of which something may have changed since the last look: those that go on, and those that ended."""
