@@ -125,7 +125,7 @@ class Requests:
         self.outside = (
             self.total if removed else EvenlyFilled(time.countable)
         )  # all of them, outside exclusions
-        self.newest: int | None = None  # the end of the last bucket read
+        self.newest: int | None = None  # the end of the last bucket that is read
         self.taken = 0  # how many buckets were ever read
         self._log = log
         self._next = log.first_from(self.start + 1)
@@ -153,7 +153,9 @@ class Requests:
         """The log has a bucket more that ends at `t`: read it and all after it anew."""
         for filled in {id(one): one for one in (self.total, self.bad, self.outside)}.values():
             filled.forget_from(t)
-        self._next = max(self._log.first_from(t), self._log.first_from(self.start + 1))
+        first = self._log.first_from(self.start + 1)
+        self._next = max(self._log.first_from(t), first)
+        self.newest = self._log.events[self._next - 1].time if self._next > first else None
 
     def counts(self, span: Span, now: int) -> RequestCounts:
         """The requests in [start, end), which lies in the range, by the buckets known at `now`."""

@@ -1,0 +1,39 @@
+"""Buckets that become known in batches, and not in their order."""
+
+from fractions import Fraction
+
+from slamon.domain.agreement import Agreement, RequestsObjective
+from slamon.domain.calendars import ALWAYS
+from slamon.domain.counted_time import counted_time
+from slamon.domain.decisions import RequestCounts
+from slamon.domain.events import DAY, MINUTE, RequestsEvent
+from slamon.domain.periods import TimeWindow, Unit
+from slamon.domain.request_counts import Requests
+from slamon.domain.request_log import RequestLog
+from tests.laws.worlds import MIDNIGHT, day_of
+
+SPAN = (MIDNIGHT, MIDNIGHT + DAY)
+OBJECTIVE = RequestsObjective(
+    "api", "api", Fraction(9, 10), TimeWindow(unit=Unit.MONTH, rolling=None), ALWAYS, burn_rates=()
+)
+AGREEMENT = Agreement("terms", "acme", "UTC", *SPAN, day_of(MIDNIGHT), (OBJECTIVE,))
+
+
+def heard(log: RequestLog, requests: Requests, minute: int) -> None:
+    """A bucket of ten requests that ends at this minute."""
+    end = MIDNIGHT + minute * MINUTE
+    log.add(RequestsEvent(f"r{minute}", end, "acme", "api", 10, 0, MINUTE))
+    if requests.has_passed(end):
+        requests.forget_from(end)
+
+
+def test_of_several_late_buckets_heard_before_the_next_look_none_is_left_out() -> None:
+    log = RequestLog()
+    requests = Requests(OBJECTIVE, counted_time(AGREEMENT, OBJECTIVE, (), SPAN), log, SPAN)
+    for minute in (10, 20, 30):
+        heard(log, requests, minute)
+    requests.read(SPAN[1])
+    for minute in (5, 15, 25, 15 + 1, 40):
+        heard(log, requests, minute)
+    requests.read(SPAN[1])
+    assert requests.counts(SPAN, SPAN[1]) == RequestCounts((80, 1), (0, 1))
