@@ -1,6 +1,6 @@
 """An availability objective, watched: its error budget, the outage that runs, and how fast it burns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from itertools import islice
@@ -29,11 +29,19 @@ from slamon.domain.error_budget import (
     outage_steps,
 )
 from slamon.domain.events import DAY, HOUR
+from slamon.domain.exclusions import Declared
 from slamon.domain.intervals import FOREVER, Span, Spans, union
 from slamon.domain.settlement import Settlement
 from slamon.domain.terms import period_to_date
 from slamon.domain.ticket_downtime import tickets_meant
-from slamon.domain.watching import CustomerFacts, Judgement, range_of, scope_of, subject_of
+from slamon.domain.watching import (
+    CustomerFacts,
+    Judgement,
+    excluded_since,
+    range_of,
+    scope_of,
+    subject_of,
+)
 
 # Burn-rate crossings are solved for so far ahead, then again: with service hours, whose edges are many, and where a service
 # flaps, so that most of what is worked out is overtaken by the next fact.
@@ -60,6 +68,11 @@ class AvailabilityWatch:
         # By step: the last one, with what it was made from.
         self._burns: dict[str, tuple[Measured, Span, Burn]] = {}
         self._seen = (-1, False)
+        self._known: tuple[Declared, ...] = ()  # exclusions, as last noticed
+        self._awaited: tuple[int | None, int | None] = (
+            None,
+            None,
+        )  # keys: the next heartbeat's, and the next other
         self._measured: tuple[object, Measured] | None = None  # the last one, with what it was made from
 
     def verdict(self, span: Span, now: int) -> Statement:
@@ -92,6 +105,8 @@ class AvailabilityWatch:
             self.settlement.unsettle(self._timeline.unsettled_since(self._timeline.changes[-1].time))
         elif before != self._seen:
             self.settlement.unsettle(self._timeline.unsettled_since(now + 1))
+        known, self._known = self._known, self._facts.declared(now)
+        self.settlement.unsettle(excluded_since(known, self._known))
 
     def measured(self, now: int) -> Measured:
         self._timeline.read(now)
@@ -124,9 +139,9 @@ class AvailabilityWatch:
         if now < self.agreement.start:
             return Judgement([], min([*keys, 2 * self.agreement.start]))
         wanted = list(self._over(now))
+        keys += self._unfolding_keys(now)
         if now >= self.agreement.end:  # time alone may still change what was said of it
-            keys += self._unfolding_keys(now)
-            return Judgement(wanted, min((key for key in keys if key >= 2 * now), default=None))
+            return Judgement(wanted, self._await(keys, now))
         measured = self.measured(now)
         period = period_to_date(self.agreement, self.objective, now)
         until = min(
@@ -134,7 +149,6 @@ class AvailabilityWatch:
             self.agreement.end,
         )
         keys.append(2 * until)
-        keys += self._unfolding_keys(now)
         spent = exhaustion(self.agreement, self.objective, measured, period, now)
         found = self._burns_at(measured, period, now, until)
         # A change shows when the instant before it has passed.
@@ -143,7 +157,28 @@ class AvailabilityWatch:
         wanted += self._breached(spent, period, now)
         wanted += self._outage_alert(measured, spent, now)
         wanted += self._burn_alerts(found, now)
-        return Judgement(wanted, min((key for key in keys if key >= 2 * now), default=None))
+        return Judgement(wanted, self._await(keys, now))
+
+    def _await(self, keys: Iterable[int], now: int) -> int | None:
+        """The next of the keys, and that at which a heartbeat will have been missed."""
+        limit = self._timeline.heartbeat_limit()
+        beat = 2 * limit + 1 if limit is not None and limit >= now else None
+        other = min((key for key in keys if key >= 2 * now), default=None)
+        self._awaited = (beat, other)
+        return min((key for key in self._awaited if key is not None), default=None)
+
+    def put_off(self, key: int) -> int | None:
+        """When to ask again, if at `key` nothing but a heartbeat was awaited, and it came in time; else None."""
+        beat, other = self._awaited
+        if key != beat:
+            return None
+        self._timeline.read((key + 1) // 2)
+        limit = self._timeline.heartbeat_limit()
+        if self._timeline.version != self._seen[0] or limit is None or 2 * limit < key:
+            return None
+        beat = 2 * limit + 1
+        self._awaited = (beat, other)
+        return beat if other is None else min(beat, other)
 
     def _burns_at(self, measured: Measured, period: Span, now: int, until: int) -> list[Burn]:
         """Each pair at `now`, worked out anew only where the last one holds no longer."""
@@ -171,11 +206,8 @@ class AvailabilityWatch:
         return [burn_of(self.agreement, self.objective, measured, pair, period, then, then) for pair in pairs]
 
     def _unfolding_keys(self, now: int) -> Iterator[int]:
-        """When the status turns out to have been another without an event: heartbeats missed, an outage long enough."""
+        """When an outage will have lasted long enough to count, without an event."""
         self._timeline.read(now)
-        limit = self._timeline.heartbeat_limit()
-        if limit is not None and limit >= now:
-            yield 2 * limit + 1
         outage = availability.running_outage(self.objective, self._timeline, now)
         if outage is not None and not outage.counts:
             yield 2 * (outage.since + self.objective.minimum_outage)

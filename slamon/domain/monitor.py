@@ -270,12 +270,7 @@ class Monitor:
         customer.add_exclusion(event)
         if self._durable:
             self._changed[FactKey(FactKind.EXCLUSION, customer.id, event.exclusion)] = None
-        since = min(
-            (one.start for one in customer.exclusions[event.exclusion] if one.start is not None),
-            default=event.time,
-        )
         for watch in customer.service_watches():
-            watch.settlement.unsettle(since)
             self._soil(watch)
         return Taken.ACCEPTED if customer.exclusions[event.exclusion][-1] is event else Taken.LATE
 
@@ -345,7 +340,8 @@ class Monitor:
             key = timers[0][0]
             self._collect_timers(key)
             self.now = (key + 1) // 2
-            self._judge(self.now, key, key // 2)
+            if self._dirty:
+                self._judge(self.now, key, key // 2)
 
     def _collect_timers(self, until: int, of: type[Ticket] | None = None) -> None:
         """What is due by `until` has changed; `of`: only such subjects, the others wait on."""
@@ -354,12 +350,16 @@ class Monitor:
         waiting = []
         while self.wake_at() is not None and self._timers[0][0] <= until:
             timer = heapq.heappop(self._timers)
-            subject = timer[-1]
-            if of is None or isinstance(subject, of):
-                subject.armed = None
+            key, subject = timer[0], timer[-1]
+            if of is not None and not isinstance(subject, of):
+                waiting.append(timer)
+                continue
+            subject.armed = None
+            later = subject.put_off(key) if isinstance(subject, AvailabilityWatch) else None
+            if later is None:
                 self._soil(subject)
             else:
-                waiting.append(timer)
+                self._arm(subject, later)
         for timer in waiting:
             heapq.heappush(self._timers, timer)
 

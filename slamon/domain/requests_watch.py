@@ -37,7 +37,7 @@ from slamon.domain.request_limits import (
 )
 from slamon.domain.settlement import Settlement
 from slamon.domain.terms import period_to_date
-from slamon.domain.watching import CustomerFacts, Judgement, range_of, scope_of, subject_of
+from slamon.domain.watching import CustomerFacts, Judgement, excluded_since, range_of, scope_of, subject_of
 
 # Changes are solved for until the next bucket is overdue, and so on: it overtakes most of what could be found.
 SHORTEST_LOOK_AHEAD = MINUTE
@@ -76,6 +76,7 @@ class RequestsWatch:
         self._pairs = {pair.step: pair for pair in objective.burn_rates if objective.target < 1}
         self._steps = (*self._pairs, *((ROLLING,) if objective.window.rolling is not None else ()))
         self._heard: list[RequestsEvent] = []  # not noticed yet
+        self._known: tuple[Declared, ...] = ()  # exclusions, as last noticed
         self._read: tuple[object, Requests] | None = None  # the last ones, with what they were made from
         self._found: dict[str, _Found] = {}  # by step, ROLLING for the window's own budget
         self._ended: tuple[object, RequestCounts] | None = None  # of the period that waits for its statement
@@ -95,6 +96,8 @@ class RequestsWatch:
             if event.time <= now:
                 self.settlement.unsettle(event.time - event.duration)
         self._heard = [event for event in self._heard if event.time > now]
+        known, self._known = self._known, self._facts.declared(now)
+        self.settlement.unsettle(excluded_since(known, self._known))
 
     def _requests(self, now: int) -> Requests:
         """What speaks about `now`: the same while its range lasts, with what became known since added."""

@@ -5,7 +5,7 @@ what its customer's facts come to (`CustomerFacts`), and keeps nothing that coul
 statements it issued.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from slamon.domain.agreement import Agreement, Objective, RequestsObjective, ServiceObjective, TicketFilter
@@ -13,7 +13,7 @@ from slamon.domain.alerts import Subject, Wanted
 from slamon.domain.attainment import Tally
 from slamon.domain.events import DAY
 from slamon.domain.exclusions import Declared
-from slamon.domain.intervals import Span
+from slamon.domain.intervals import FOREVER, Span
 from slamon.domain.request_log import RequestLog
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.terms import period_to_date
@@ -60,3 +60,10 @@ def range_of(agreement: Agreement, objective: ServiceObjective, now: int) -> Spa
         return start - longest, end
     day = now - now % DAY
     return day - rolling - max(rolling, longest), day + DAY + rolling
+
+
+def excluded_since(before: Sequence[Declared], after: Sequence[Declared]) -> int:
+    """The earliest instant whose meaning differs between two sets of exclusions; FOREVER: none does."""
+    if before is after:
+        return FOREVER
+    return min((one.start for one in {*before} ^ {*after}), default=FOREVER)
