@@ -68,7 +68,10 @@ class Arrival(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """A statement as it was given. `because`: the event that changed it; None: its time had come, or time alone did."""
+    """A statement as it was given. `because`: the event that changed it; None: its time had come, or time alone did.
+
+    What time alone changed was said by `said_at`, when the next event came or the input ended, and perhaps before.
+    """
 
     statement: Statement
     said_at: int

@@ -643,7 +643,8 @@ def _revisions(period: PeriodExplanation) -> Iterator[RenderableType]:
         if statement.credit is not None and statement.credit.amount is not None:
             booked = f", booked {statement.entry}" if statement.revision > 1 else ""
             said.append(f"credit {statement.credit.amount} {statement.credit.currency}{booked}")
-        yield Text(f"Revision {statement.revision}, {moment(one.said_at, zone)}: {'; '.join(said)}.")
+        by = "by " if statement.revision > 1 and one.because is None else ""
+        yield Text(f"Revision {statement.revision}, {by}{moment(one.said_at, zone)}: {'; '.join(said)}.")
         if statement.revision > 1:
             yield indented(Text(_because(one, zone)))
 
