@@ -113,7 +113,10 @@ class Customer:
                     yield clock
 
     def timeline(self, service: str) -> ServiceTimeline:
-        return self._timelines.setdefault(service, ServiceTimeline())
+        found = self._timelines.get(service)
+        if found is None:
+            found = self._timelines[service] = ServiceTimeline()
+        return found
 
     def request_log(self, service: str) -> RequestLog:
         return self._request_logs.setdefault(service, RequestLog())

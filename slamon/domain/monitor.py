@@ -292,9 +292,10 @@ class Monitor:
         if self.now is not None and now < self.now:
             raise ValueError(f"the clock went back from {self.now} to {now}")
         if self._steps:
-            self._pass_timers(2 * now - 1)
+            if self._timers and self._timers[0][0] <= 2 * now:
+                self._pass_timers(2 * now - 1)
+                self._collect_timers(2 * now, of=Ticket)  # facts of this instant hold; what is due at it waits
             self.now = now
-            self._collect_timers(2 * now, of=Ticket)  # facts of this instant hold; what is due at it waits
             if self._dirty or self._orphans:
                 self._judge(now, 2 * now - 1, now)
         else:
@@ -536,6 +537,8 @@ class Monitor:
 
     def drain(self) -> list[Decision]:
         """What was decided since the last call: changed records first, then the rest in the order of deciding."""
+        if not self._changed and not self._decisions:
+            return []
         records = [FactsChanged(key, self._facts(key)) for key in self._changed]
         decided = [*records, *self._decisions]
         self._changed = {}
