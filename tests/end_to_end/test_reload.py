@@ -226,7 +226,7 @@ async def test_agreements_that_change_again_and_again_in_a_stream_lose_and_doubl
     for times in range(1, 7):
         place.agree(terms(f"{100 + times}m"))
         daemon.process.send_signal(signal.SIGHUP)
-        await until(partial(renewed, times), "the task goes on by the new agreements")
+        await until(partial(renewed, times), "the task goes on by the new agreements", within=180)
 
     async def all_announced() -> bool:
         return len(await place.alerts()) >= len(begun)
