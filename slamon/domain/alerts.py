@@ -93,9 +93,27 @@ class AlertBook:
 
     def __init__(self) -> None:
         self._of: dict[Subject, dict[str, AlertMemory]] = {}
+        self._subject_of: dict[str, Subject] = {}  # by id, of objectives
 
     def restore(self, id_: str, memory: AlertMemory) -> None:
         self._of.setdefault(memory.subject, {})[id_] = memory
+        self._note(id_, memory.subject)
+
+    def _note(self, id_: str, subject: Subject) -> None:
+        if subject[0] == "objective":
+            self._subject_of[id_] = subject
+
+    def _taken_over(self, id_: str, subject: Subject) -> AlertMemory | None:
+        """What another version of the objective left under this id, from now on this one's: episodes are counted on.
+
+        Only the alerts of rolling windows have the same id in every version: of others the period is a part of it.
+        """
+        other = self._subject_of.get(id_, subject)
+        memory = self._of.get(other, {}).pop(id_, None) if other != subject else None
+        if memory is None:
+            return None
+        self._of[subject][id_] = memory = replace(memory, subject=subject)
+        return memory
 
     def subjects(self) -> list[Subject]:
         return list(self._of)
@@ -139,7 +157,7 @@ class AlertBook:
                     memories, id_, memory, memory.firing, end or ending(memory, memory.firing), when
                 )
         for id_, (labels, one) in by_id.items():
-            known = memories.get(id_)
+            known = memories.get(id_) or self._taken_over(id_, subject)
             if known is not None and (known.firing is not None or one.over is not None):
                 continue  # it fires, or it is over and was told
             episode = 1 if known is None else known.episode + 1
@@ -155,6 +173,7 @@ class AlertBook:
                 annotations=one.describe(),
             )
             memories[id_] = AlertMemory(subject, one.scope, episode, fired)
+            self._note(id_, subject)
             yield id_, memories[id_], fired
             if one.over is not None:
                 yield self._end(memories, id_, memories[id_], fired, one.over, when)

@@ -26,7 +26,7 @@ from slamon.domain.crossings import Lengths
 from slamon.domain.decisions import Outcome, Ratios, SecondCounts
 from slamon.domain.events import ServiceStatus
 from slamon.domain.exclusions import Declared
-from slamon.domain.intervals import FOREVER, Span, Spans, intersect, subtract, union
+from slamon.domain.intervals import FOREVER, Span, Spans, first_difference, intersect, subtract, union
 from slamon.domain.service_timeline import ServiceTimeline
 
 DOWN = {
@@ -180,3 +180,19 @@ def ruling(objective: AvailabilityObjective, counts: SecondCounts) -> Rule:
 def verdict(objective: AvailabilityObjective, counts: SecondCounts) -> Outcome:
     rule = ruling(objective, counts)
     return ELSE[objective.unknown_counts_as] if rule is Rule.UNKNOWN_COUNTS else OUTCOMES[rule]
+
+
+def same_until(one: Measured, other: Measured) -> int:
+    """Up to which instant two measurements of a range are the same; -FOREVER if the ranges begin at different instants."""
+    if one is other:
+        return FOREVER
+    if one.start != other.start:
+        return -FOREVER
+    sets = (
+        (one.down, other.down),
+        (one.unknown, other.unknown),
+        (one.countable, other.countable),
+        (one.service, other.service),
+    )
+    found = (first_difference(a.spans, b.spans) for a, b in sets)
+    return min((at for at in found if at is not None), default=FOREVER)

@@ -187,10 +187,22 @@ class AvailabilityWatch:
             made_from, of, burn = self._burns.get(pair.step, (None, None, None))
             if burn is None or made_from is not measured or of != period or not _holds(burn, now):
                 ahead = min(until, now + self._look_ahead(measured, pair, now))
-                burn = burn_of(self.agreement, self.objective, measured, pair, period, now, ahead)
+                before = self._continued(made_from, of, burn, measured, period)
+                burn = burn_of(self.agreement, self.objective, measured, pair, period, now, ahead, before)
                 self._burns[pair.step] = (measured, period, burn)
             found.append(burn)
         return found
+
+    def _continued(
+        self, made_from: Measured | None, of: Span | None, burn: Burn | None, measured: Measured, period: Span
+    ) -> Burn | None:
+        """The earlier one, if all it was made from is still so: only of a rolling window in service hours the threshold is
+        not."""
+        if made_from is None or burn is None:
+            return None
+        always_the_same = self.objective.window.rolling is not None and self.objective.calendar.always
+        same = of == period or always_the_same
+        return burn if same and availability.same_until(made_from, measured) >= burn.at else None
 
     def _look_ahead(self, measured: Measured, pair: BurnRatePair, now: int) -> int:
         edges = measured.down.edges(now - pair.long, now)
@@ -198,11 +210,11 @@ class AvailabilityWatch:
             return max(pair.short, LOOK_AHEAD_FLAPPING)
         return FOREVER if self.objective.calendar.always else LOOK_AHEAD_IN_HOURS
 
-    def _burns_then(self, then: int) -> list[Burn]:
-        """Each pair at an instant that may lie in the past, by what is known now."""
+    def _burns_then(self, then: int, step: str | None) -> list[Burn]:
+        """The pair of a step (None: all) at an instant that may lie in the past, by what is known now."""
         period = period_to_date(self.agreement, self.objective, then)
         measured = self.measured(then)
-        pairs = self._pairs
+        pairs = [pair for pair in self._pairs if step in (None, pair.step)]
         return [burn_of(self.agreement, self.objective, measured, pair, period, then, then) for pair in pairs]
 
     def _unfolding_keys(self, now: int) -> Iterator[int]:
@@ -347,10 +359,10 @@ class AvailabilityWatch:
                 self.objective.window.rolling is not None
                 and exhaustion(self.agreement, self.objective, measured, period, then).exceeded
             )
-        found = self._burns_then(then)
+        found = self._burns_then(then, firing.labels.get("step"))
         if name == AlertName.MEASUREMENT_LOST.value:
             return coverage_lost_since(found) is not None
-        return any(burn.since is not None for burn in found if burn.pair.step == firing.labels.get("step"))
+        return any(burn.since is not None for burn in found)
 
     def _outage_ending(self, firing: AlertTransition, wanted: Sequence[Wanted], now: int) -> Ending:
         breach = next((one for one in wanted if one.name is AlertName.BREACHED and one.over is None), None)

@@ -125,6 +125,7 @@ class Burn(NamedTuple):
     since: int | None
     frozen_since: int | None
     changes_at: int | None
+    at: int  # the instant of which this is true
 
 
 class _Pair:
@@ -155,7 +156,7 @@ class _Pair:
         self.numerator, self.denominator = threshold.numerator, threshold.denominator
         self.coverage = objective.alerts.coverage_below
         self.conditions = (self.long, self.short, self.lost)
-        self.stride = pair.long
+        self.stride = max(pair.short // 16, 1)
 
     def at(self, t: int) -> Values:
         return values(self.windows, t)
@@ -188,19 +189,30 @@ def burn_of(
     period: Span,
     now: int,
     until: int,
+    before: Burn | None = None,
 ) -> Burn:
-    """A pair at `now`; changes are looked for up to `until`, which is one if it may change at all."""
+    """A pair at `now`; changes are looked for up to `until`, which is one if it may change at all.
+
+    `before`: the same pair at an earlier instant, if up to then everything was as it is now; only what came after is
+    looked at.
+    """
     pair = _Pair(agreement, objective, measured, row, service_time(objective, measured, period))
     start = max(agreement.start, measured.start + row.long)
     _, unknown, _, down_lately, *_ = pair.at(now)
     fails = bool(down_lately) or _touches(measured.down, now)
     measured_well = not unknown and not _touches(measured.unknown, now)
     if measured_well and not fails:
-        return Burn(row, None, None, None)  # nothing that could fire, nothing that could freeze
-    since = _firing_since(pair, start, now)
-    frozen_since = None if measured_well else _frozen_since(pair, start, now)
+        return Burn(row, None, None, None, now)  # nothing that could fire, nothing that could freeze
+    if before is not None and not start <= min(_instants_of(before)) <= now:
+        before = None
+    since = _firing_since(pair, start, now, before)
+    frozen_since = None if measured_well else _frozen_since(pair, start, now, before)
     change = _next_change(pair, now, until, fires=since is not None)
-    return Burn(row, since, frozen_since, until if change is None else change)
+    return Burn(row, since, frozen_since, until if change is None else change, now)
+
+
+def _instants_of(burn: Burn) -> list[int]:
+    return [at for at in (burn.at, burn.since, burn.frozen_since) if at is not None]
 
 
 def burn_rate(
@@ -225,9 +237,10 @@ def _pieces_backward(pair: _Pair, start: int, now: int) -> Iterator[tuple[int, V
     Each as its first instant and the values of the windows at its last.
     """
     last = at_right = pair.at(now)
-    end = now
+    end, stride = now, pair.stride
     while end > start:
-        begin = max(start, end - pair.stride)  # most searches end in the first stride
+        begin = max(start, end - stride)  # most searches end in the first, short stride
+        stride *= 2
         for right, left in pairwise(reversed(breaks(pair.windows, begin, end))):
             at_left = pair.at(left)
             found = {
@@ -241,24 +254,29 @@ def _pieces_backward(pair: _Pair, start: int, now: int) -> Iterator[tuple[int, V
     yield start, last
 
 
-def _firing_since(pair: _Pair, start: int, now: int) -> int | None:
+def _firing_since(pair: _Pair, start: int, now: int, before: Burn | None) -> int | None:
     since: int | None = None
-    for first, at in _pieces_backward(pair, start, now):
-        if pair.lost(at) <= 0:
-            if pair.short(at) <= 0:
-                break
-            if pair.long(at) > 0:
-                since = max(first - 1, start)
-    return since
+    after: int | None = None  # the beginning of the piece that follows, if the pair fires in it
+    for first, at in _pieces_backward(pair, start if before is None else before.at, now):
+        if pair.lost(at) > 0:
+            since = since if after is None else after  # it thawed then, and not before: firing at once
+            after = None
+            continue
+        if pair.short(at) <= 0:
+            return since
+        after = first if pair.long(at) > 0 else None
+        if after is not None:
+            since = max(first - 1, start)
+    return since if before is None or before.since is None else before.since
 
 
-def _frozen_since(pair: _Pair, start: int, now: int) -> int | None:
+def _frozen_since(pair: _Pair, start: int, now: int, before: Burn | None) -> int | None:
     since: int | None = None
-    for first, at in _pieces_backward(pair, start, now):
+    for first, at in _pieces_backward(pair, start if before is None else before.at, now):
         if pair.lost(at) <= 0:
-            break
+            return since
         since = max(first - 1, start)
-    return since
+    return since if before is None or before.frozen_since is None else before.frozen_since
 
 
 def _next_change(pair: _Pair, now: int, until: int, *, fires: bool) -> int | None:

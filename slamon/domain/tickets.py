@@ -324,6 +324,6 @@ def ending_of(
     if clock.pausing_since is not None:
         return Ending(Reason.PAUSED, clock.pausing_since)
     if clock.governing is None:
-        return Ending(Reason.TAKEN_OVER, clock.anchor)
+        return Ending(Reason.PAUSED, clock.anchor)  # nothing is promised any more, and nobody took over
     newer = [one for one in wanted if one.agreement == labels["agreement"] and one.scope == memory.scope]
     return Ending(Reason.SUPERSEDED, newer[0].at) if newer else amended
