@@ -569,8 +569,7 @@ class Monitor:
         for subject, id_, memory in self._alerts.memories():
             yield FactKey(FactKind.ALERT, subject[1], id_), Facts(alert=memory)
         for watch in self.watches():
-            for end in list(watch.settlement.settled):
-                statement = watch.settlement.settled[end]
+            for statement in watch.settlement.statements():
                 yield _statement_key(statement), Facts(statement=statement)
         yield from self._aside.items()
 
