@@ -41,6 +41,7 @@ from slamon.domain.decisions import (
     FactsChanged,
     Outcome,
     RequestCounts,
+    StandingChanged,
     Statement,
     StatementIssued,
     TicketCounts,
@@ -701,3 +702,14 @@ def test_a_bucket_ahead_of_the_clock_amends_the_settled_period_once_it_is_known(
         RequestCounts((0, 1), (0, 1)),
         RequestCounts((50, 1), (25, 1)),
     ]
+
+
+def test_a_standing_is_said_once_for_all_the_events_of_a_batch() -> None:
+    monitor = Monitor([_HOUR_TO_RESOLVE], steps=False)
+    monitor.advance(MIDNIGHT)
+    monitor.drain()
+    for name in ("T-1", "T-2", "T-3"):
+        monitor.apply(TicketEvent(name, MIDNIGHT + 1, CUSTOMER, name))
+    monitor.advance(MIDNIGHT + 2)
+    said = [one.standing.tickets for one in monitor.drain() if isinstance(one, StandingChanged)]
+    assert said == [TicketCounts(met=0, missed=0, pending=3)]
