@@ -42,6 +42,7 @@ from slamon.domain.decisions import (
     Outcome,
     RequestCounts,
     StandingChanged,
+    StandingState,
     Statement,
     StatementIssued,
     TicketCounts,
@@ -63,9 +64,11 @@ from slamon.domain.events import (
 from slamon.domain.intervals import FOREVER
 from slamon.domain.monitor import Monitor
 from slamon.domain.periods import TimeWindow, Unit
+from slamon.domain.terms import step_threshold
 from slamon.replay import Replay, judge
 from tests.laws.worlds import (
     BURN_RATES,
+    CALENDARS,
     CUSTOMER,
     MIDNIGHT,
     World,
@@ -238,6 +241,33 @@ def test_a_monitor_restored_on_the_way_goes_on_as_if_it_had_never_stopped(
     assert list(successor.monitor.firing()) == list(daemon.monitor.firing())
     assert successor.alerts == daemon.alerts
     assert successor.statements == daemon.statements
+
+
+@laws
+@given(ticket_worlds(), chances)
+def test_a_standing_counts_every_pending_clock_that_has_passed_its_first_step_and_no_other(
+    world: World, chance: Random
+) -> None:
+    daemon = Daemon(world.agreements, steps=chance.randrange(2) == 0)
+    for batch, now in journey(world, chance):
+        daemon.take(batch, now)
+        for customer in daemon.monitor.customers.values():
+            clocks = [clock for ticket in customer.tickets.values() for clock in ticket.clocks.values()]
+            for watch in customer.ticket_watches:
+                if not watch.agreement.start <= now < watch.agreement.end:
+                    continue
+                name, objective = watch.agreement.name, watch.objective
+                governed = [
+                    clock
+                    for clock in clocks
+                    if clock.terms.name == name and clock.governing is objective
+                    if (record := clock.record(now)) is not None and record.outcome is ClockOutcome.PENDING
+                ]
+                steps = [step_threshold(step, objective.target) for step in objective.warn_at]
+                first_step = min((at for at in steps if at > 0), default=FOREVER)
+                tally = customer.tally(name, objective.name)
+                assert tally.pending == len(governed)
+                assert tally.warned(now) == sum(clock.elapsed_at(now) > first_step for clock in governed)
 
 
 # ------------------------------------------------------------------------------------------ agreements that are replaced
@@ -713,3 +743,21 @@ def test_a_standing_is_said_once_for_all_the_events_of_a_batch() -> None:
     monitor.advance(MIDNIGHT + 2)
     said = [one.standing.tickets for one in monitor.drain() if isinstance(one, StandingChanged)]
     assert said == [TicketCounts(met=0, missed=0, pending=3)]
+
+
+def test_a_step_used_up_exactly_at_closing_time_is_a_risk_only_when_the_clock_runs_on() -> None:
+    objective = TicketObjective(
+        "a",
+        Measure.RESOLUTION,
+        8 * HOUR,
+        CALENDARS["office"],
+        warn_at=(Share(Fraction(1, 2), "50%"),),
+        attainment=Attainment(window=_ALWAYS_WEEK),
+    )
+    monitor = Monitor([_agreement(objective)], steps=False)
+    monitor.apply(_ticket("1", MIDNIGHT - 3 * DAY + 13 * HOUR))  # a Friday, four hours before closing time
+    found = []
+    for now in (MIDNIGHT - DAY, MIDNIGHT + 9 * HOUR, MIDNIGHT + 9 * HOUR + 1):
+        monitor.advance(now)
+        found += [standing.standing for standing in monitor.standings()]
+    assert found == [StandingState.ON_TRACK, StandingState.ON_TRACK, StandingState.AT_RISK]
