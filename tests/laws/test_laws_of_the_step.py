@@ -51,6 +51,7 @@ from slamon.domain.decisions import (
 from slamon.domain.events import (
     DAY,
     HOUR,
+    MINUTE,
     AvailabilityEvent,
     Event,
     ExclusionEvent,
@@ -761,3 +762,22 @@ def test_a_step_used_up_exactly_at_closing_time_is_a_risk_only_when_the_clock_ru
         monitor.advance(now)
         found += [standing.standing for standing in monitor.standings()]
     assert found == [StandingState.ON_TRACK, StandingState.ON_TRACK, StandingState.AT_RISK]
+
+
+def _beat(time: int) -> Event:
+    return AvailabilityEvent(f"{time}", time, CUSTOMER, "shop", ServiceStatus.UP, interval=15 * MINUTE)
+
+
+def test_heartbeats_missed_across_a_settled_end_amend_it_whatever_else_is_heard_before_the_next_look() -> (
+    None
+):
+    objective = AvailabilityObjective("b", "shop", Fraction(9, 10), _ALWAYS_WEEK, ALWAYS)
+    daemon = Daemon([_agreement(objective)], steps=False)
+    daemon.take([_beat(MIDNIGHT - 3 * DAY), _beat(MIDNIGHT - 30 * MINUTE)], MIDNIGHT - 30 * MINUTE)
+    daemon.pass_to(MIDNIGHT)
+    for heard in (MIDNIGHT + HOUR, MIDNIGHT + 3 * HOUR):
+        daemon.monitor.apply(_beat(heard))
+    daemon.pass_to(MIDNIGHT + 3 * HOUR)
+    unknown = [one.seconds.unknown for one in daemon.statements if one.seconds is not None]
+    silent = 3 * DAY - 45 * MINUTE  # from the interval after the first one to the second
+    assert unknown == [silent, silent + 15 * MINUTE]
