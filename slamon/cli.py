@@ -190,10 +190,14 @@ class Notation(click.ParamType[str]):
 
 
 @import_group.command(short_help="Turn SLOs of OpenSLO v1 into the skeleton of an agreement.")
-@click.option("--customer", type=Notation("word"), help="The customer's id, as events name it.")
+@click.option("--customer", type=Notation("word"), metavar="ID", help="The customer's id, as events name it.")
 @click.option("--name", type=Notation("name"), help="The agreement's name.")
 @click.option(
-    "--from", "first_day", type=Notation("day"), help="The first day on which it holds, as 2026-01-31."
+    "--from",
+    "first_day",
+    type=Notation("day"),
+    metavar="DATE",
+    help="The first day on which it holds, as 2026-01-31.",
 )
 @click.argument("files", type=FILE, nargs=-1, required=True)
 def openslo(customer: str | None, name: str | None, first_day: str | None, files: tuple[Path, ...]) -> None:

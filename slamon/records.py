@@ -22,7 +22,6 @@ from slamon.domain.decisions import (
     Standing,
     Statement,
     TicketCounts,
-    Transition,
 )
 
 _RATIO_DECIMALS = 9
@@ -158,15 +157,6 @@ def clock_key(clock: ClockRecord) -> tuple[str, str, str, str, str, int]:
     )
 
 
-def standing_key(standing: Standing) -> tuple[str, str, str, int, int]:
-    return (
-        standing.customer,
-        standing.agreement,
-        standing.objective,
-        *standing.period,
-    )
-
-
 def statement_key(statement: Statement) -> tuple[str, str, str, int, int, int]:
     return (
         statement.customer,
@@ -175,17 +165,6 @@ def statement_key(statement: Statement) -> tuple[str, str, str, int, int, int]:
         statement.start,
         statement.end,
         statement.revision,
-    )
-
-
-def alert_key(alert: AlertTransition) -> tuple[int, int, str, int, bool]:
-    """As announced: by the instant it was known, then the instant it is about; an episode fires before it resolves."""
-    return (
-        alert.detected_at,
-        alert.at,
-        alert.id,
-        alert.episode,
-        alert.transition is Transition.RESOLVED,
     )
 
 

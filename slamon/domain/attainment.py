@@ -16,12 +16,16 @@ from slamon.domain.intervals import Span
 class Tally:
     """The decided and the pending cycles of one objective of one agreement."""
 
-    __slots__ = ("met", "missed", "pending_at")
+    __slots__ = ("met", "missed", "pending", "pending_at", "warned_at")
 
     def __init__(self) -> None:
         self.met: list[int] = []  # instants of decision, sorted
         self.missed: list[int] = []
         self.pending_at: Counter[int] = Counter()  # end of a judged period: cycles pending then
+        self.pending = 0  # now, under an objective
+        self.warned_at: list[
+            int
+        ] = []  # of those, the last instants before they pass their first step, sorted
 
     def _decided(self, outcome: ClockOutcome) -> list[int] | None:
         if outcome is ClockOutcome.MET:
@@ -37,6 +41,21 @@ class Tally:
         decided = self._decided(outcome)
         if decided is not None and at is not None:
             del decided[bisect_left(decided, at)]
+
+    def expect(self, warned_at: int | None) -> None:
+        """A cycle is pending."""
+        self.pending += 1
+        if warned_at is not None:
+            insort(self.warned_at, warned_at)
+
+    def expect_no_more(self, warned_at: int | None) -> None:
+        self.pending -= 1
+        if warned_at is not None:
+            del self.warned_at[bisect_left(self.warned_at, warned_at)]
+
+    def warned(self, now: int) -> int:
+        """The pending cycles that have passed their first step by `now`."""
+        return bisect_left(self.warned_at, now)
 
     def counts(self, span: Span, pending: int | None = None) -> TicketCounts:
         """Cycles decided in [start, end); pending at its end unless told."""

@@ -31,6 +31,7 @@ from slamon.domain.error_budget import (
 from slamon.domain.events import DAY, HOUR
 from slamon.domain.exclusions import Declared
 from slamon.domain.intervals import FOREVER, Span, Spans, union
+from slamon.domain.service_timeline import BEFORE_ALL
 from slamon.domain.settlement import Settlement
 from slamon.domain.terms import period_to_date
 from slamon.domain.ticket_downtime import tickets_meant
@@ -68,6 +69,7 @@ class AvailabilityWatch:
         # By step: the last one, with what it was made from.
         self._burns: dict[str, tuple[Measured, Span, Burn]] = {}
         self._seen = (-1, False)
+        self._last_change = BEFORE_ALL  # of the status, as last noticed
         self._known: tuple[Declared, ...] = ()  # exclusions, as last noticed
         self._awaited: tuple[int | None, int | None] = (
             None,
@@ -102,7 +104,10 @@ class AvailabilityWatch:
         outage = availability.running_outage(self.objective, self._timeline, now)
         before, self._seen = self._seen, (self._timeline.version, outage is not None and outage.counts)
         if before[0] != self._seen[0]:
-            self.settlement.unsettle(self._timeline.unsettled_since(self._timeline.changes[-1].time))
+            self.settlement.unsettle(
+                self._timeline.unsettled_since(self._timeline.change_after(self._last_change))
+            )
+            self._last_change = self._timeline.changes[-1].time
         elif before != self._seen:
             self.settlement.unsettle(self._timeline.unsettled_since(now + 1))
         known, self._known = self._known, self._facts.declared(now)

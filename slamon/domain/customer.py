@@ -21,14 +21,14 @@ from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.decisions import Statement
 from slamon.domain.events import ExclusionEvent, TicketEvent, order_key
 from slamon.domain.exclusions import Declared, declared
-from slamon.domain.intervals import Span
+from slamon.domain.intervals import FOREVER, Span
 from slamon.domain.request_log import RequestLog
 from slamon.domain.requests_watch import RequestsWatch
 from slamon.domain.service_credits import claim_until, credit_of, credited_objectives, share_due
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.terms import Terms, judged_period
 from slamon.domain.terms_digest import terms_digest
-from slamon.domain.ticket_clock import Clock, Verdict
+from slamon.domain.ticket_clock import Verdict
 from slamon.domain.ticket_downtime import TicketDowntime
 from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket
@@ -104,13 +104,6 @@ class Customer:
 
     def tally(self, agreement: str, objective: str) -> Tally:
         return self._tallies.setdefault((agreement, objective), Tally())
-
-    def pending_clocks(self, agreement: str, objective: str, now: int) -> Iterator[Clock]:
-        """The clocks that are undecided at `now` and governed by this objective, or another version's of its name."""
-        for ticket in self.pending.values():
-            for clock in ticket.live():
-                if clock.governed_by(agreement, objective) and clock.is_pending(now):
-                    yield clock
 
     def timeline(self, service: str) -> ServiceTimeline:
         found = self._timelines.get(service)
@@ -227,6 +220,8 @@ class Customer:
     def _count(self, agreement: str, one: Verdict, sign: int, changed: dict[tuple[str, str], int]) -> None:
         tally = self.tally(agreement, one.objective.name)
         (tally.decide if sign > 0 else tally.undecide)(one.outcome, one.decided_at)
+        if one.governed:
+            (tally.expect if sign > 0 else tally.expect_no_more)(one.warned_at)
         instants = [(one.objective.name, one.decided_at)] if one.decided_at is not None else []
         for mark in one.marks:
             self.tally(agreement, mark.objective).pending_at[mark.end] += sign
@@ -234,7 +229,7 @@ class Customer:
         for objective, instant in instants:
             known = changed.get((agreement, objective), instant)
             changed[agreement, objective] = min(known, instant)
-        changed.setdefault((agreement, one.objective.name), _NOTHING_SETTLED)
+        changed.setdefault((agreement, one.objective.name), FOREVER)  # nothing that is settled
 
 
 def _under_common_cap(watch: Watch) -> list[Objective]:
@@ -243,6 +238,3 @@ def _under_common_cap(watch: Watch) -> list[Objective]:
     if remedies is None or remedies.cap is None:
         return []
     return credited_objectives(watch.agreement)
-
-
-_NOTHING_SETTLED = 1 << 62

@@ -294,9 +294,8 @@ class Monitor:
         if self._steps:
             if self._timers and self._timers[0][0] <= 2 * now:
                 self._pass_timers(2 * now - 1)
-                self._collect_timers(
-                    2 * now, of=Ticket
-                )  # facts of this instant hold; what is due at it waits
+                # Facts of this instant hold; what is due at it waits.
+                self._collect_timers(2 * now, of=Ticket)
             self.now = now
             if self._dirty or self._orphans:
                 self._judge(now, 2 * now - 1, now)
@@ -414,12 +413,13 @@ class Monitor:
             self._settle_alerts(orphan[1], orphan, [], lambda *_: Ending(Reason.AMENDED, now), when)
         self._orphans.clear()
         watches: dict[int, Watch] = {}
+        counted: dict[int, TicketWatch] = {}
         dirty = self._dirty
         while dirty:
             self._dirty = {}
             for identity, subject in dirty.items():
                 if isinstance(subject, Ticket):
-                    self._judge_ticket(subject, when, watches)
+                    self._judge_ticket(subject, when, watches, counted)
                 else:
                     watches[identity] = subject
                     self._meet_period_end(subject, now)
@@ -429,6 +429,9 @@ class Monitor:
             self._judge_watch(watch, when, key, moved)
         for watch in moved.values():  # all that follow a revision: what they say moves nobody else
             self._judge_watch(watch, when, key, {})
+        for identity, ticket_watch in counted.items():
+            if identity not in watches:  # else it is said already
+                self._say_standing(ticket_watch, now)
 
     def _meet_period_end(self, watch: Watch, now: int) -> None:
         """When a period of tickets has ended, those pending then are counted as pending of it."""
@@ -437,7 +440,14 @@ class Monitor:
             for ticket in self.customers[watch.agreement.customer].pending.values():
                 self._soil(ticket)
 
-    def _judge_ticket(self, ticket: Ticket, when: Instant, watches: dict[int, Watch]) -> None:
+    def _judge_ticket(
+        self,
+        ticket: Ticket,
+        when: Instant,
+        watches: dict[int, Watch],
+        counted: dict[int, TicketWatch],
+    ) -> None:
+        """`watches` gets those to be judged; `counted` those of which no more than the standing is another."""
         customer = self.customers[ticket.customer]
         ticket.read(when.now)
         looked = ticket.look(when.now)
@@ -449,7 +459,7 @@ class Monitor:
                     watch.settlement.unsettle(since)
                     watches[id(watch)] = watch
                 elif since is not None:
-                    self._say_standing(watch, when.now)
+                    counted[id(watch)] = watch
         for down_watch, since in customer.tell_downtime(ticket, when.now):
             down_watch.settlement.unsettle(since)
             watches[id(down_watch)] = down_watch
@@ -571,8 +581,7 @@ class Monitor:
         for subject, id_, memory in self._alerts.memories():
             yield FactKey(FactKind.ALERT, subject[1], id_), Facts(alert=memory)
         for watch in self.watches():
-            for end in list(watch.settlement.settled):
-                statement = watch.settlement.settled[end]
+            for statement in watch.settlement.statements():
                 yield _statement_key(statement), Facts(statement=statement)
         yield from self._aside.items()
 

@@ -134,6 +134,11 @@ class ServiceTimeline:
             spans.append((begin, changes[index].time if index < len(changes) else FOREVER))
         return spans
 
+    def change_after(self, t: int) -> int:
+        """When the status first changed after `t`, or last if it did not."""
+        index = bisect_right(self.changes, t, key=lambda change: change.time)
+        return self.changes[min(index, len(self.changes) - 1)].time
+
     def unsettled_since(self, t: int) -> int:
         """The earliest instant whose meaning an event at `t` can change: the run of one kind of status before it."""
         changes = self.changes

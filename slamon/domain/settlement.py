@@ -43,9 +43,12 @@ class Settlement:
         self._unsettled_from = -FOREVER if self.settled else FOREVER
 
     def statements(self) -> Iterator[Statement]:
-        """The newest revision of each, those that are final because their period is judged no longer included."""
-        yield from self.settled.values()
-        yield from self._restored.values()
+        """The newest revision of each, those that are final because their period is judged no longer included.
+
+        What is said on the way of a period still to come is given as it is then; of a new period it is not given.
+        """
+        for period in (*self.settled, *self._restored):
+            yield self.settled.get(period) or self._restored[period]
 
     def _advance(self, period: Span) -> None:
         more = period[1] < self._agreement.end

@@ -32,6 +32,7 @@ from slamon.domain.agreement import (
 )
 from slamon.domain.decisions import ClockOutcome, ClockRecord, ClockState
 from slamon.domain.events import Reply, TicketStatus
+from slamon.domain.intervals import FOREVER
 from slamon.domain.terms import ACTIVE, DONE, Fields, Terms
 
 
@@ -64,6 +65,8 @@ class Verdict(NamedTuple):
     outcome: ClockOutcome
     decided_at: int | None
     marks: tuple[Mark, ...]
+    governed: bool  # pending, and something governs it
+    warned_at: int | None  # the last instant before a governed one passes its first step, if it runs on
 
 
 def stops(measure: Measure, status: TicketStatus, objective: TicketObjective | None) -> bool:
@@ -277,17 +280,6 @@ class Clock:
             return self.elapsed
         return self.elapsed + self.objective.calendar.elapsed(self.anchor, now)
 
-    def governed_by(self, agreement: str, objective: str) -> bool:
-        """Whether an objective of this name governs now."""
-        return self.governing is not None and (self.terms.name, self.governing.name) == (agreement, objective)
-
-    def is_pending(self, now: int) -> bool:
-        """Whether it is undecided at `now`, and something governs it."""
-        objective = self.governing
-        if self.phase is not Phase.RUNNING or self.breached_at is not None or objective is None:
-            return False
-        return self.elapsed_at(now) <= objective.target
-
     def breach_at(self) -> int | None:
         """When the cycle was or, if it runs on, will be breached."""
         if self.breached_at is not None or not self.runs() or self.objective is None:
@@ -327,7 +319,19 @@ class Clock:
             if ends:
                 marks = [*marks, *(Mark(objective.name, end) for end in ends)]
         decided_at = self.stop_event if breached_at is None else breached_at
-        return Verdict(objective, self._outcome(breached_at), decided_at, tuple(marks))
+        outcome = self._outcome(breached_at)
+        governed = outcome is ClockOutcome.PENDING and self.governing is not None
+        warned_at = self._warned_at(objective) if governed else None
+        return Verdict(objective, outcome, decided_at, tuple(marks), governed, warned_at)
+
+    def _warned_at(self, objective: TicketObjective) -> int | None:
+        steps = self.terms.steps(objective)
+        if not steps:
+            return None
+        left = steps[0][0] - self.elapsed
+        if left < 0:
+            return -FOREVER
+        return objective.calendar.overrun(self.anchor, left) if self.runs() else None
 
     def record(self, now: int) -> ClockRecord | None:
         """The clock as people see it at `now`, not before its last moment; None if nothing ever governed it."""

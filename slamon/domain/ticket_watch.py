@@ -19,7 +19,7 @@ from slamon.domain.decisions import (
 )
 from slamon.domain.intervals import Span
 from slamon.domain.settlement import Settlement
-from slamon.domain.terms import period_to_date, step_threshold
+from slamon.domain.terms import period_to_date
 from slamon.domain.watching import CustomerFacts, Judgement, scope_of, subject_of
 
 
@@ -32,7 +32,6 @@ class TicketWatch:
         self.settlement = Settlement(agreement, objective)
         self.subject = subject_of(agreement, objective)
         self.armed: int | None = None
-        self._facts = facts
         self._tally = facts.tally(agreement.name, objective.name)
 
     def notice(self, now: int) -> None:
@@ -105,12 +104,7 @@ class TicketWatch:
             return None
         promise = self.objective.attainment
         period = period_to_date(self.agreement, self.objective, now)
-        pending = warned = 0
-        steps = (step_threshold(step, self.objective.target) for step in self.objective.warn_at)
-        first_step = min((at for at in steps if at > 0), default=None)
-        for clock in self._facts.pending_clocks(self.agreement.name, self.objective.name, now):
-            pending += 1
-            warned += first_step is not None and clock.elapsed_at(now) > first_step
+        pending, warned = self._tally.pending, self._tally.warned(now)
         counts = self._tally.counts(period, pending)
         if counts.met + counts.missed + pending == 0:
             state = StandingState.NOT_APPLICABLE

@@ -237,7 +237,7 @@ def _scope(identity: Identity) -> str:
 
 def wanted_alert(look: Look, now: int) -> Wanted | None:
     """The one alert that is true of a clock at `now`: its breach, or the newest step that it has passed."""
-    identity, clock, (objective, outcome, decided_at, _) = look
+    identity, clock, (objective, outcome, decided_at, *_) = look
     if outcome is ClockOutcome.MISSED and decided_at is not None:
         return _breach(identity, clock, objective, decided_at, now)
     if outcome is not ClockOutcome.PENDING or not clock.runs():

@@ -5,7 +5,7 @@ what its customer's facts come to (`CustomerFacts`), and keeps nothing that coul
 statements it issued.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from slamon.domain.agreement import Agreement, Objective, RequestsObjective, ServiceObjective, TicketFilter
@@ -17,7 +17,6 @@ from slamon.domain.intervals import FOREVER, Span
 from slamon.domain.request_log import RequestLog
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.terms import period_to_date
-from slamon.domain.ticket_clock import Clock
 from slamon.domain.ticket_downtime import TicketDowntime
 
 
@@ -32,7 +31,6 @@ class CustomerFacts(Protocol):
     """What the watches of a customer read."""
 
     def tally(self, agreement: str, objective: str) -> Tally: ...
-    def pending_clocks(self, agreement: str, objective: str, now: int) -> Iterator[Clock]: ...
     def timeline(self, service: str) -> ServiceTimeline: ...
     def request_log(self, service: str) -> RequestLog: ...
     def ticket_downtime(self, wanted: TicketFilter) -> TicketDowntime: ...

@@ -39,3 +39,15 @@ def ledger(lines: Sequence[tuple[str, str]]) -> Table:
     for label, amount in lines:
         table.add_row(label, amount)
     return table
+
+
+NUMBERS = {"used", "target", "requests", "failed"}  # columns in which units stand under units
+
+
+def table_of(columns: Sequence[str], lines: Sequence[Sequence[str | Text]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="italic")
+    for name in columns:
+        table.add_column(name, justify="right" if name in NUMBERS else "left")
+    for line in lines:
+        table.add_row(*line)
+    return table

@@ -1,12 +1,13 @@
-"""Instants, lengths and shares as an explanation writes them: exact, so that a reader can add them up."""
+"""Instants, lengths, shares, windows and numbers as an explanation writes them: exact, so that a reader can add them up."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from slamon.domain.announcements import EPOCH, LAST
+from slamon.domain.announcements import EPOCH, LAST, duration, percent
+from slamon.domain.decisions import Standing, Statement
 from slamon.domain.events import HOUR, MINUTE, SECOND
-from slamon.domain.periods import zone_rules
+from slamon.domain.periods import TimeWindow, zone_rules
 
 
 def local(t: int, zone: str) -> datetime:
@@ -69,3 +70,26 @@ def times(count: int) -> str:
 def counted(count: int, thing: str) -> str:
     """`1 cycle`, `2 cycles`."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def window_named(window: TimeWindow) -> str:
+    """`a calendar month`, `the last 30 d`."""
+    if window.unit is not None:
+        return f"a calendar {window.unit.value}"
+    return f"the last {duration(window.rolling or 0)}"
+
+
+def if_it_ended(said: Standing | Statement) -> str:
+    """What a verdict on figures to date begins with."""
+    return "If the period ended now: " if isinstance(said, Standing) else ""
+
+
+def percent_of(ratio: tuple[int, int] | None) -> str:
+    """`99.95 %`; `none` where nothing is known to take it of."""
+    return "none" if ratio is None else percent(Fraction(*ratio))
+
+
+def request_count(requests: Fraction) -> str:
+    """Whole, but where a border cut a bucket: then to six decimals."""
+    whole, rest = divmod(round(requests * 10**6), 10**6)
+    return f"{whole:,}.{rest:06}".rstrip("0").rstrip(".")

@@ -8,7 +8,7 @@ What is not applicable has no series: an objective with nothing to judge is not 
 its series or, when the page's limit is reached, none.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import nsmallest
@@ -382,6 +382,3 @@ def _is_due(due: DueClock) -> bool:
 def _due_order(due: DueClock) -> tuple[int, str, str, str, str]:
     each = due.clock
     return (each.due_at or 0, each.customer, each.agreement, each.objective, each.ticket)
-
-
-Snapshot = Callable[[], View]

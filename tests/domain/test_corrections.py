@@ -190,6 +190,19 @@ def test_statements_of_periods_that_are_judged_no_longer_stay_and_the_right_ones
     assert set(after.monitor.statements()) == {quarter, *before.statements}
 
 
+def test_what_was_said_of_periods_that_are_judged_no_longer_outlives_one_renewal_after_the_other() -> None:
+    quarterly = replace(FIX, attainment=Attainment(window=TimeWindow(unit=Unit.QUARTER, rolling=None)))
+    before = judged([terms(FIX)], TWO_HOURS_IN_MARCH, IN_APRIL)
+    by_quarters = corrected(before, [terms(quarterly)], IN_APRIL).monitor
+    by_months = Monitor([terms(FIX)], steps=True)
+    for key, facts in by_quarters.facts():
+        by_months.restore(key, facts)
+    by_months.start(IN_APRIL)
+    by_months.advance(IN_APRIL)
+    assert drained(by_months, {}).statements == []
+    assert set(by_months.statements()) == set(by_quarters.statements())
+
+
 def test_a_corrected_first_day_cuts_its_month_anew_and_later_ones_are_judged_anew() -> None:
     before = judged([terms(FIX)], TWO_HOURS_IN_MARCH, IN_APRIL)
     after = corrected(before, [terms(FIX, start="2026-01-15")], IN_APRIL)

@@ -41,6 +41,8 @@ from slamon.domain.decisions import (
     FactsChanged,
     Outcome,
     RequestCounts,
+    StandingChanged,
+    StandingState,
     Statement,
     StatementIssued,
     TicketCounts,
@@ -49,6 +51,7 @@ from slamon.domain.decisions import (
 from slamon.domain.events import (
     DAY,
     HOUR,
+    MINUTE,
     AvailabilityEvent,
     Event,
     ExclusionEvent,
@@ -62,9 +65,11 @@ from slamon.domain.events import (
 from slamon.domain.intervals import FOREVER
 from slamon.domain.monitor import Monitor
 from slamon.domain.periods import TimeWindow, Unit
+from slamon.domain.terms import step_threshold
 from slamon.replay import Replay, judge
 from tests.laws.worlds import (
     BURN_RATES,
+    CALENDARS,
     CUSTOMER,
     MIDNIGHT,
     World,
@@ -237,6 +242,33 @@ def test_a_monitor_restored_on_the_way_goes_on_as_if_it_had_never_stopped(
     assert list(successor.monitor.firing()) == list(daemon.monitor.firing())
     assert successor.alerts == daemon.alerts
     assert successor.statements == daemon.statements
+
+
+@laws
+@given(ticket_worlds(), chances)
+def test_a_standing_counts_every_pending_clock_that_has_passed_its_first_step_and_no_other(
+    world: World, chance: Random
+) -> None:
+    daemon = Daemon(world.agreements, steps=chance.randrange(2) == 0)
+    for batch, now in journey(world, chance):
+        daemon.take(batch, now)
+        for customer in daemon.monitor.customers.values():
+            clocks = [clock for ticket in customer.tickets.values() for clock in ticket.clocks.values()]
+            for watch in customer.ticket_watches:
+                if not watch.agreement.start <= now < watch.agreement.end:
+                    continue
+                name, objective = watch.agreement.name, watch.objective
+                governed = [
+                    clock
+                    for clock in clocks
+                    if clock.terms.name == name and clock.governing is objective
+                    if (record := clock.record(now)) is not None and record.outcome is ClockOutcome.PENDING
+                ]
+                steps = [step_threshold(step, objective.target) for step in objective.warn_at]
+                first_step = min((at for at in steps if at > 0), default=FOREVER)
+                tally = customer.tally(name, objective.name)
+                assert tally.pending == len(governed)
+                assert tally.warned(now) == sum(clock.elapsed_at(now) > first_step for clock in governed)
 
 
 # ------------------------------------------------------------------------------------------ agreements that are replaced
@@ -701,3 +733,51 @@ def test_a_bucket_ahead_of_the_clock_amends_the_settled_period_once_it_is_known(
         RequestCounts((0, 1), (0, 1)),
         RequestCounts((50, 1), (25, 1)),
     ]
+
+
+def test_a_standing_is_said_once_for_all_the_events_of_a_batch() -> None:
+    monitor = Monitor([_HOUR_TO_RESOLVE], steps=False)
+    monitor.advance(MIDNIGHT)
+    monitor.drain()
+    for name in ("T-1", "T-2", "T-3"):
+        monitor.apply(TicketEvent(name, MIDNIGHT + 1, CUSTOMER, name))
+    monitor.advance(MIDNIGHT + 2)
+    said = [one.standing.tickets for one in monitor.drain() if isinstance(one, StandingChanged)]
+    assert said == [TicketCounts(met=0, missed=0, pending=3)]
+
+
+def test_a_step_used_up_exactly_at_closing_time_is_a_risk_only_when_the_clock_runs_on() -> None:
+    objective = TicketObjective(
+        "a",
+        Measure.RESOLUTION,
+        8 * HOUR,
+        CALENDARS["office"],
+        warn_at=(Share(Fraction(1, 2), "50%"),),
+        attainment=Attainment(window=_ALWAYS_WEEK),
+    )
+    monitor = Monitor([_agreement(objective)], steps=False)
+    monitor.apply(_ticket("1", MIDNIGHT - 3 * DAY + 13 * HOUR))  # a Friday, four hours before closing time
+    found = []
+    for now in (MIDNIGHT - DAY, MIDNIGHT + 9 * HOUR, MIDNIGHT + 9 * HOUR + 1):
+        monitor.advance(now)
+        found += [standing.standing for standing in monitor.standings()]
+    assert found == [StandingState.ON_TRACK, StandingState.ON_TRACK, StandingState.AT_RISK]
+
+
+def _beat(time: int) -> Event:
+    return AvailabilityEvent(f"{time}", time, CUSTOMER, "shop", ServiceStatus.UP, interval=15 * MINUTE)
+
+
+def test_heartbeats_missed_across_a_settled_end_amend_it_whatever_else_is_heard_before_the_next_look() -> (
+    None
+):
+    objective = AvailabilityObjective("b", "shop", Fraction(9, 10), _ALWAYS_WEEK, ALWAYS)
+    daemon = Daemon([_agreement(objective)], steps=False)
+    daemon.take([_beat(MIDNIGHT - 3 * DAY), _beat(MIDNIGHT - 30 * MINUTE)], MIDNIGHT - 30 * MINUTE)
+    daemon.pass_to(MIDNIGHT)
+    for heard in (MIDNIGHT + HOUR, MIDNIGHT + 3 * HOUR):
+        daemon.monitor.apply(_beat(heard))
+    daemon.pass_to(MIDNIGHT + 3 * HOUR)
+    unknown = [one.seconds.unknown for one in daemon.statements if one.seconds is not None]
+    silent = 3 * DAY - 45 * MINUTE  # from the interval after the first one to the second
+    assert unknown == [silent, silent + 15 * MINUTE]

@@ -28,13 +28,11 @@ from slamon.domain.decisions import (
     Transition,
 )
 from slamon.records import (
-    alert_key,
     alert_record,
     books_credit,
     clock_key,
     clock_record,
     credit_record,
-    standing_key,
     standing_record,
     statement_key,
     statement_record,
@@ -282,12 +280,5 @@ def test_clocks_are_ordered_by_ticket_before_measure_and_cycle() -> None:
     ]
 
 
-def test_standings_and_statements_are_ordered_by_period_and_revision_last() -> None:
-    later = replace(STANDING, period=(MONTH[1], MONTH[1] + 1))
-    assert sorted([later, STANDING], key=standing_key) == [STANDING, later]
+def test_statements_are_ordered_by_period_and_revision_last() -> None:
     assert statement_key(STATEMENT) == ("acme", "acme-2026", "p1-response", *MONTH, 2)
-
-
-def test_alerts_are_ordered_as_announced() -> None:
-    resolved = msgspec.structs.replace(ALERT, transition=Transition.RESOLVED, reason=Reason.STOPPED)
-    assert sorted([resolved, ALERT], key=alert_key) == [ALERT, resolved]

@@ -49,7 +49,7 @@ def explain_attainment(
             if isinstance(said, Statement):
                 is_pending = end_of_period in verdict.marks
             else:
-                is_pending = clock.governed_by(agreement, objective) and clock.is_pending(now)
+                is_pending = verdict.governed and record.objective == objective
             if is_pending:
                 pending.append(record)
     counts = said.tickets
