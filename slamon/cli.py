@@ -40,16 +40,17 @@ class InstantType(click.ParamType[int]):
     name = "instant"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from slamon.codec import InstantError, parse_instant
+        from slamon.codec import LATEST_EVENT, InstantError, parse_instant
 
         if isinstance(value, int):
             return value
         try:
-            return parse_instant(value)
+            at = parse_instant(value)
         except InstantError as error:
-            self.fail(
-                f"{error}; write it as 2026-11-23T14:32:00Z or with an offset such as +01:00", param, ctx
-            )
+            self.fail(str(error), param, ctx)
+        if at > LATEST_EVENT:
+            self.fail(f"{value!r} is after the year 2100: nothing can be judged then", param, ctx)
+        return at
 
 
 class DayType(click.ParamType[date]):
@@ -278,6 +279,8 @@ def replay(
             fail(f"{error.filename}: {error.strerror}")
     for line in told(summary):
         click.echo(line)
+    if summary.rejected and not summary.events:
+        fail(f"{events}: not one line of it is an event")
 
 
 @contextmanager

@@ -36,8 +36,10 @@ from slamon.domain.events import (
     TicketEvent,
     TicketStatus,
 )
+from slamon.domain.periods import TABLE_END
 
 FUTURE_LIMIT = HOUR  # a producer's clock may be ahead of ours by so much
+LATEST_EVENT = TABLE_END - 1  # after the year 2100 no calendar is known, and nothing can be judged
 LARGEST_RECORD = 1_000_000  # bytes; leaves room for headers under Kafka's default limit of 1,048,588
 
 
@@ -274,6 +276,10 @@ def decode(
         return Rejected(RejectReason.NOT_JSON, "nested too deeply")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Rejected(RejectReason.NOT_JSON, str(error))
+    if event.time > LATEST_EVENT:
+        return Rejected(
+            RejectReason.IN_THE_FUTURE, f"time: {format_instant(event.time)} is after the year 2100"
+        )
     if now is not None and event.time > now + FUTURE_LIMIT:
         return Rejected(
             RejectReason.IN_THE_FUTURE, f"time: {format_instant(event.time)} is more than one hour ahead"

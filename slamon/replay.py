@@ -8,6 +8,7 @@ do lists that are to be sorted. What is written is the same, whatever the bound.
 """
 
 import heapq
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -123,8 +124,9 @@ class Line(NamedTuple):
 def read_events(path: Path, progress: Callable[[int], None] = lambda _: None) -> Iterator[Line]:
     """The lines of an NDJSON file, blank ones left out; `progress` is told the bytes of each."""
     with path.open("rb") as file:
-        for number, text in enumerate(file, start=1):
-            progress(len(text))
+        for number, written in enumerate(file, start=1):
+            progress(len(written))
+            text = written.removeprefix(BOM_UTF8) if number == 1 else written
             if text.strip():
                 yield Line(number, text, decode(text, now=None))
 
@@ -246,10 +248,12 @@ def in_order(lines: Iterable[Line]) -> list[Line]:
 
 def told(summary: Summary) -> Iterator[str]:
     """The summary in lines for people."""
-    events = ", ".join(
-        f"{count:,} {name.replace('_', ' ')}" for name, count in sorted(summary.events.items())
-    )
-    yield f"events: {events or 'none'}"
+    counts = dict(summary.events)
+    late = counts.pop("late", 0)
+    if late:
+        counts["accepted"] = counts.get("accepted", 0) + late  # they count like all others
+    events = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in sorted(counts.items()))
+    yield f"events: {events or 'none'}" + (f" ({late:,} of them late)" if late else "")
     if summary.rejected:
         why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(summary.rejected.items()))
         yield f"cannot be events: {why}; see rejected.ndjson"

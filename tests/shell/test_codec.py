@@ -302,9 +302,17 @@ def test_a_time_one_hour_ahead_is_good_and_a_microsecond_more_is_not() -> None:
     assert rejected.reason is RejectReason.IN_THE_FUTURE
 
 
-def test_a_replay_reads_recordings_from_any_year() -> None:
-    assert read(TICKET, time="9999-12-31T23:59:59.999999Z").time == parse_instant(
-        "9999-12-31T23:59:59.999999Z"
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "2100-12-31T23:59:59.999999Z"])
+def test_a_replay_reads_recordings_from_any_year_that_calendars_know(time: str) -> None:
+    assert read(TICKET, time=time).time == parse_instant(time)
+
+
+def test_what_lies_after_all_calendars_is_no_event_in_a_replay_either() -> None:
+    rejected = decode(bytes_of(TICKET, time="2101-01-01T00:00:00Z"), now=None)
+    assert isinstance(rejected, Rejected)
+    assert (rejected.reason, rejected.detail) == (
+        RejectReason.IN_THE_FUTURE,
+        "time: 2101-01-01T00:00:00.000000Z is after the year 2100",
     )
 
 

@@ -261,3 +261,55 @@ def test_memory_stays_near_the_bound_where_without_one_it_would_not(
     limit = peak_of(file, few, 1024) // MEBIBYTE + 8
     assert peak_of(file, events, limit, *options) < limit * MEBIBYTE + room
     assert peak_of(file, events, 1024, *options) > limit * MEBIBYTE + 2 * room
+
+
+# ------------------------------------------------------------------------------------------------- what users bring along
+
+
+def run(file: Path, events: bytes, *options: str) -> tuple[int, str]:
+    """Exit code, and everything that is printed."""
+    written = file.with_name("brought.ndjson")
+    written.write_bytes(events)
+    arguments = [
+        "replay",
+        "--agreements",
+        str(file),
+        "--events",
+        str(written),
+        "--out",
+        str(file.parent / "out"),
+    ]
+    result = CliRunner().invoke(main, [*arguments, *options])
+    return result.exit_code, result.output
+
+
+def test_the_mark_that_some_editors_put_first_loses_no_event(file: Path) -> None:
+    code, printed = run(file, b"\xef\xbb\xbf" + encode(OPENED) + b"\r\n" + encode(RESOLVED) + b"\r\n")
+    assert code == 0
+    assert "events: 2 accepted\n" in printed
+
+
+def test_late_events_are_among_those_that_were_accepted(file: Path) -> None:
+    _, printed = run(file, encode(RESOLVED) + b"\n" + encode(OPENED) + b"\n")
+    assert "events: 2 accepted (1 of them late)\n" in printed
+
+
+def test_an_event_after_all_calendars_stops_nothing_and_is_told(file: Path) -> None:
+    text = encode(RESOLVED).replace(b'"2026-', b'"9999-')
+    code, printed = run(file, encode(OPENED) + b"\n" + text + b"\n")
+    assert code == 0
+    assert "events: 1 accepted\ncannot be events: 1 in_the_future; see rejected.ndjson\n" in printed
+
+
+def test_an_instant_after_all_calendars_cannot_be_asked_about(file: Path) -> None:
+    code, printed = run(file, encode(OPENED) + b"\n", "--until", "2101-01-01T00:00:00Z")
+    assert code == 2
+    assert "'2101-01-01T00:00:00Z' is after the year 2100: nothing can be judged then" in " ".join(
+        printed.split()
+    )
+
+
+def test_a_file_without_any_event_is_a_failure(file: Path) -> None:
+    code, printed = run(file, b"this is no JSON\n")
+    assert code == 1
+    assert "brought.ndjson: not one line of it is an event" in printed
