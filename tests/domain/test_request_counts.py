@@ -37,3 +37,17 @@ def test_of_several_late_buckets_heard_before_the_next_look_none_is_left_out() -
         heard(log, requests, minute)
     requests.read(SPAN[1])
     assert requests.counts(SPAN, SPAN[1]) == RequestCounts((80, 1), (0, 1))
+
+
+def test_a_bucket_that_ends_before_those_still_read_has_passed() -> None:
+    log = RequestLog()
+    requests = Requests(OBJECTIVE, counted_time(AGREEMENT, OBJECTIVE, (), SPAN), log, SPAN)
+    for minute in (10, 20, 30):
+        heard(log, requests, minute)
+    requests.read(SPAN[1])
+    heard(log, requests, 25)  # what ends later is to be read anew: the last that is read ends at 20
+    assert [requests.has_passed(MIDNIGHT + minute * MINUTE) for minute in (15, 20, 25)] == [
+        True,
+        False,
+        False,
+    ]
