@@ -31,6 +31,7 @@ def test_the_tickets_of_a_service_are_one_downtime() -> None:
     downtime.tell("T-2", history((20, None, None), (40, done, None)), now=100)
     downtime.tell("T-3", history((60, None, None)), now=100)
     assert downtime.spans(35, 60) == [(20, 40)]
+    assert downtime.spans(40, 60) == []
     assert downtime.spans(25, 70) == [(10, 40), (60, FOREVER)]
     assert downtime.tell("T-1", history((10, None, None), (15, TicketStatus.CANCELLED, None)), now=100) == 10
     assert downtime.spans(0, 50) == [(20, 40)]
