@@ -252,15 +252,19 @@ def requests_failed(
         outlook = f"Nothing before {local(period[1], agreement)} can repair it."
     else:
         outlook = f"The period ended {local(period[1], agreement)}."
-    return _common(agreement, objective) | {
-        "summary": f"{agreement.customer}: {objective.name} is breached since {local(at, agreement)}",
-        "description": (
-            f"{_who(agreement)}: {requests(bad)} of {requests(total)} requests to {objective.service} failed, {percent(1 - bad / total)} "
-            f"succeeded where {percent(objective.target)} was promised. {outlook}"
-        ),
-        "breached_at": instant(at),
-        "service_affected": objective.service,
-    }
+    return (
+        _common(agreement, objective)
+        | _escalated(agreement, _ALL)
+        | {
+            "summary": f"{agreement.customer}: {objective.name} is breached since {local(at, agreement)}",
+            "description": (
+                f"{_who(agreement)}: {requests(bad)} of {requests(total)} requests to {objective.service} failed, {percent(1 - bad / total)} "
+                f"succeeded where {percent(objective.target)} was promised. {outlook}"
+            ),
+            "breached_at": instant(at),
+            "service_affected": objective.service,
+        }
+    )
 
 
 def measurement_lost(agreement: Agreement, objective: AvailabilityObjective, since: int) -> dict[str, str]:

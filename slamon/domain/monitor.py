@@ -294,7 +294,9 @@ class Monitor:
         if self._steps:
             if self._timers and self._timers[0][0] <= 2 * now:
                 self._pass_timers(2 * now - 1)
-                self._collect_timers(2 * now, of=Ticket)  # facts of this instant hold; what is due at it waits
+                self._collect_timers(
+                    2 * now, of=Ticket
+                )  # facts of this instant hold; what is due at it waits
             self.now = now
             if self._dirty or self._orphans:
                 self._judge(now, 2 * now - 1, now)

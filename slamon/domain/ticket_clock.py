@@ -77,7 +77,7 @@ class Clock:
     """The fold. `moment` must be called at the start of the cycle and then in order of time."""
 
     __slots__ = (
-        "anchor", "breached_at", "cycle", "elapsed", "followed", "governing", "marks", "measure", "objective", "paused", "paused_before",
+        "anchor", "breached_at", "cycle", "elapsed", "followed", "governing", "ignored", "marks", "measure", "objective", "paused", "paused_before",
         "pausing_since", "phase", "shadow", "shadow_marks", "start", "started_at", "stop_event", "stopped_at", "stretches",
         "terms", "ticket", "took_over_at", "took_over_elapsed", "void_stop", "was_active",
     )  # fmt: skip
@@ -91,6 +91,7 @@ class Clock:
         self.anchor = start  # counted up to here
         self.phase = Phase.RUNNING
         self.followed = False  # by a new cycle: this one is never continued
+        self.ignored = False  # undone in vain: only what ends the ticket anew can be undone again
         self.governing: TicketObjective | None = None
         self.shadow: TicketObjective | None = (
             None  # what the fields of the last moment matched, running or not
@@ -121,20 +122,24 @@ class Clock:
         self.shadow = matched
         answered = self.measure is not Measure.RESOLUTION and Reply.AGENT in replies
         active = fields.status in ACTIVE
+        frozen = self.breached_at is not None
+        cancelled = fields.status is TicketStatus.CANCELLED
+        ended = cancelled or stops(self.measure, fields.status, self.objective if frozen else matched)
         reopened = active and not self.was_active
         self.was_active = active
-        on_reopen = self._on_reopen(matched) if reopened else OnReopen.IGNORE
+        if ended:
+            self.ignored = False
+        on_reopen = self._on_reopen(matched) if reopened else None
         if on_reopen is OnReopen.NEW_CYCLE:
             self.followed = True
             return True
         resumes = on_reopen is OnReopen.CONTINUE
         if resumes:
             self._resume(t)
+        elif on_reopen is OnReopen.IGNORE:
+            self.ignored = True
         if self.phase is Phase.RUNNING:
-            frozen = self.breached_at is not None
-            terms = self.objective if frozen else matched
-            cancelled = fields.status is TicketStatus.CANCELLED
-            stopped = cancelled or answered or stops(self.measure, fields.status, terms)
+            stopped = ended or answered
             if not frozen and (starts or not stopped or resumes):
                 self._take_over(t, before if stopped else matched)
             if stopped:
@@ -145,14 +150,14 @@ class Clock:
             self.phase = Phase.ENDED
         return False
 
-    def _on_reopen(self, matched: TicketObjective | None) -> OnReopen:
-        """What becomes of the cycle when the ticket is active again: only resolutions are undone, cancelling always is."""
+    def _on_reopen(self, matched: TicketObjective | None) -> OnReopen | None:
+        """What becomes of the cycle when the ticket is active again; None: nothing of it was undone."""
         if self.phase is Phase.CANCELLED:
             return OnReopen.CONTINUE
         resolved = self.phase is Phase.DONE and self.measure is Measure.RESOLUTION
-        if not resolved or self.followed or matched is None:
-            return OnReopen.IGNORE
-        return matched.on_reopen
+        if not resolved or self.followed or self.ignored:
+            return None
+        return OnReopen.IGNORE if matched is None else matched.on_reopen
 
     def _resume(self, t: int) -> None:
         """The stop is undone at `t`: the time since does not count."""

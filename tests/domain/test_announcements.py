@@ -284,6 +284,7 @@ def test_failed_requests_are_told_in_numbers(
     assert found == {
         "objective_kind": "requests",
         "contacts": CONTACTS,
+        "escalate_to": "duty, lead, board",
         "summary": "acme: calls is breached since Fri 6 Mar 15:00 CET",
         "description": "Managed services for ACME: 2 of 2,400 requests to api failed, 99.895833 % succeeded where "
         f"{promised} was promised. {outlook}",

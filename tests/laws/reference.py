@@ -322,8 +322,8 @@ class Watch:
         self.fields, self.terms = fields, terms
         if opens and self.measure in (Measure.FIRST_RESPONSE, Measure.RESOLUTION):
             self.begin(terms, at)
-        if self.cycles:
-            self.cycles[-1].last = before.objective or self.cycles[-1].last
+        if self.running is not None:
+            self.running.last = before.objective or self.running.last
         if fields.status is TicketStatus.CANCELLED:
             self._is_cancelled(at)
         elif fields.status in _DONE:
@@ -337,8 +337,7 @@ class Watch:
                 self._customer_replies(at)
         if self.running is not None:
             self.running.run_by(terms, at)
-        if self.cycles:
-            self.cycles[-1].last = terms.objective or self.cycles[-1].last
+            self.running.last = terms.objective or self.running.last
 
     def _is_cancelled(self, at: int) -> None:
         if not self.was_done:
