@@ -5,13 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import is_hypothesis_test, settings
+from hypothesis import Phase, is_hypothesis_test, settings
 
 from slamon.demo import parts
 
-# What `make mutate` runs for each mutant: few examples, the same ones every time, so that a mutant that dies dies again.
+# What `make mutate` runs for each mutant: few examples, the same ones every time, so that a mutant that dies dies again;
+# and no search for the smallest of those it fails at, which takes minutes and which nobody reads.
 MUTANTS = "mutants"
-settings.register_profile(MUTANTS, max_examples=5, derandomize=True, database=None, deadline=None)
+settings.register_profile(
+    MUTANTS,
+    max_examples=5,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
