@@ -4,10 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 FOR    ?=
 SPEED  ?=
+MODULE ?=
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench parts locks generate clean
+.PHONY: help demo test check fix bench mutate parts locks generate clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -32,6 +33,10 @@ bench: $(VENV)/dev  ## Print figures as ratios to a baseline of the same run
 	@$(BIN)/python -m slamon.demo.parts java kafka
 	@$(BIN)/python -m tests.benchmarks
 
+mutate: $(VENV)/dev  ## Change the domain in one place at a time, and list the changes that no test notices; MODULE=terms for one file
+	@$(BIN)/mutmut run --max-children 2 $(if $(MODULE),'slamon.domain.$(MODULE).*')
+	@$(BIN)/mutmut results | sed '/: not checked/d'
+
 parts: $(VENV)/runtime  ## Obtain everything that tests want beyond Python; builds with Go, some 6 minutes the first time
 	@$(BIN)/python -m slamon.demo.parts java kafka prometheus promtool alertmanager amtool helm
 
@@ -47,7 +52,7 @@ locks: $(VENV)/dev  ## Pin what the project needs anew
 	@$(LOCK) --upgrade requirements/dev.in -o requirements/dev.txt
 
 clean:  ## Remove what was made here, but not the cache of parts
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist mutants
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "slamon needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=...")'

@@ -5,8 +5,34 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, is_hypothesis_test, settings
 
 from slamon.demo import parts
+
+# What `make mutate` runs for each mutant: few examples, the same ones every time, so that a mutant that dies dies again;
+# and no search for the smallest of those it fails at, which takes minutes and which nobody reads.
+MUTANTS = "mutants"
+settings.register_profile(
+    MUTANTS,
+    max_examples=5,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Under that profile laws have no more examples than it says, whatever they ask for, and run after all else."""
+    if config.getoption("--hypothesis-profile") != MUTANTS:
+        return
+    few = settings.get_profile(MUTANTS).max_examples
+    laws = [item for item in items if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)]
+    for law in laws:
+        # hypothesis has no public way to change the settings of a test that names its own
+        own = law.obj._hypothesis_internal_use_settings
+        law.obj._hypothesis_internal_use_settings = settings(own, max_examples=min(own.max_examples, few))
+    items.sort(key=laws.__contains__)
 
 
 @pytest.fixture(scope="session")

@@ -98,10 +98,11 @@ def _escalated(agreement: Agreement, used: Fraction) -> dict[str, str]:
 
 
 def ticket_at_risk(
-    agreement: Agreement, objective: TicketObjective, record: ClockRecord, threshold: int, now: int
+    agreement: Agreement, objective: TicketObjective, record: ClockRecord, threshold: int
 ) -> dict[str, str]:
-    """A warn step at `threshold` of elapsed time was reached and the clock runs on; `record` is the clock as of `now`."""
-    due_at = record.due_at if record.due_at is not None else now
+    """A warn step at `threshold` of elapsed time was reached and the clock of the record runs on."""
+    due_at = record.due_at
+    assert due_at is not None, "what runs is due"
     due, left = local(due_at, agreement), duration(objective.target - record.elapsed)
     kind = "" if objective.calendar.always else " of service hours"
     what = f"{record.customer}: {MEASURES[record.measure]} ticket {record.ticket} is due {due}"
@@ -121,11 +122,10 @@ def ticket_at_risk(
     )
 
 
-def ticket_breached(
-    agreement: Agreement, objective: TicketObjective, record: ClockRecord, now: int
-) -> dict[str, str]:
-    breached_at = record.breached_at if record.breached_at is not None else now
-    due_at = record.due_at if record.due_at is not None else breached_at
+def ticket_breached(agreement: Agreement, objective: TicketObjective, record: ClockRecord) -> dict[str, str]:
+    due_at, breached_at = record.due_at, record.breached_at
+    assert due_at is not None, "what was missed was due"
+    assert breached_at is not None, "and was missed at an instant"
     overdue = (
         "is overdue"
         if record.stopped_at is None

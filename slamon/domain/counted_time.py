@@ -25,7 +25,7 @@ def counted_time(
     agreement: Agreement, objective: ServiceObjective, known: Sequence[Declared], span: Span
 ) -> CountedTime:
     """`known`: the exclusions declared by now."""
-    opening = [span] if objective.calendar.always else objective.calendar.spans(*span)
+    opening = objective.calendar.spans(*span)
     hours = clip(opening, agreement.start, agreement.end)
     without = excluded(agreement, objective, known, *span)
     countable = subtract(hours, without)

@@ -155,8 +155,7 @@ def _uses(
     for unit_start, unit_end in periods(term.cap.per, agreement.zone, start, end):
         since, until = max(unit_start, agreement.start), min(unit_end, agreement.end)
         asked = _spans_of(term, agreement, spans, since, until)
-        if not objective.calendar.always:
-            asked = intersect(asked, objective.calendar.spans(since, until))
+        asked = intersect(asked, objective.calendar.spans(since, until))
         yield Use(since, until, asked, _first(asked, term.cap.duration))
 
 

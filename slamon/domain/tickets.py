@@ -265,7 +265,7 @@ def wanted_alert(look: Look, now: int) -> Wanted | None:
 
 def _describe_step(clock: Clock, objective: TicketObjective, threshold: int, now: int) -> Annotations:
     version = clock.terms.version_of(objective).agreement
-    return announcements.ticket_at_risk(version, objective, _record(clock, now), threshold, now)
+    return announcements.ticket_at_risk(version, objective, _record(clock, now), threshold)
 
 
 def _breach(identity: Identity, clock: Clock, objective: TicketObjective, at: int, now: int) -> Wanted:
@@ -283,7 +283,7 @@ def _breach(identity: Identity, clock: Clock, objective: TicketObjective, at: in
         None,
         at,
         Reason.LIMIT_EXCEEDED,
-        lambda: announcements.ticket_breached(version, objective, _record(clock, now), now),
+        lambda: announcements.ticket_breached(version, objective, _record(clock, now)),
         clock.ticket,
         over,
     )

@@ -33,6 +33,13 @@ def test_overrun_is_the_last_instant_by_which_no_more_than_the_amount_has_passed
         assert lengths.between(start, overrun) <= amount < lengths.between(start, overrun + 1)
 
 
+def test_all_there_is_passes_from_its_beginning_on_and_more_from_no_instant() -> None:
+    lengths = Lengths([(10, 20), (30, 40)])
+    assert lengths.back(50, 20) == 10
+    assert lengths.back(50, 21) == -FOREVER
+    assert lengths.back(35, 15) == 10
+
+
 @given(sets, instants, st.integers(0, 100))
 def test_back_is_the_latest_instant_from_which_the_amount_passes(
     spans: list[Span], end: int, amount: int

@@ -179,10 +179,18 @@ def test_periods_exist_in_any_year() -> None:
     assert period_at(Unit.YEAR, "UTC", utc("2345-06-01T00:00"))[1] == utc("2346-01-01T00:00")
 
 
-@pytest.mark.parametrize(("unit", "rolling"), [(None, None), (Unit.MONTH, DAY), (None, 0), (None, -DAY)])
+@pytest.mark.parametrize(("unit", "rolling"), [(None, None), (Unit.MONTH, DAY)])
 def test_a_time_window_is_either_calendar_or_rolling(unit: Unit | None, rolling: int | None) -> None:
-    with pytest.raises(ValueError, match="time window"):
+    with pytest.raises(
+        ValueError, match=r"^a time window is either calendar or rolling, exactly one of them$"
+    ):
         TimeWindow(unit, rolling)
+
+
+@pytest.mark.parametrize("rolling", [0, -DAY])
+def test_a_rolling_time_window_has_a_length(rolling: int) -> None:
+    with pytest.raises(ValueError, match=r"^a rolling time window has a length above zero$"):
+        TimeWindow(None, rolling)
 
 
 def test_a_time_window_can_be_either() -> None:

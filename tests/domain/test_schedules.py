@@ -132,6 +132,8 @@ def test_a_rule_may_be(rule: str) -> None:
         ("FREQ=HOURLY", "FREQ is one of DAILY, WEEKLY, MONTHLY, YEARLY"),
         ("FREQ=WEEKLY;FREQ=DAILY", "names FREQ twice"),
         ("FREQ=DAILY;BYHOUR=2", "leave BYHOUR out, the time of day is what `at` says"),
+        ("FREQ=DAILY;BYMINUTE=30", "leave BYMINUTE out, the time of day is what `at` says"),
+        ("FREQ=DAILY;BYSECOND=30", "leave BYSECOND out, the time of day is what `at` says"),
         ("FREQ=DAILY;DTSTART=20260101", "leave DTSTART out"),
         ("FREQ=WEEKLY;BYDAY=SO", "BYDAY is one of MO, TU"),
         ("FREQ=MONTHLY;BYDAY=0SU", "BYDAY lists weekdays like"),
