@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slamon.codec import Rejected, decode, encode, format_instant, format_seconds, parse_instant
+from slamon.codec import LATEST_EVENT, Rejected, decode, encode, format_instant, format_seconds, parse_instant
 from slamon.domain.events import (
     AvailabilityEvent,
     Event,
@@ -27,6 +27,7 @@ FIRST = -62_135_596_800_000_000  # 0001-01-01T00:00:00Z
 LAST = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 
 instants = st.integers(FIRST, LAST)
+times = st.integers(FIRST, LATEST_EVENT)  # of events
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 integers = st.integers(-(2**63) + 1, 2**63 - 1)
@@ -40,7 +41,7 @@ def maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 tickets = st.builds(
     TicketEvent,
     id=ids,
-    time=instants,
+    time=times,
     customer=words,
     ticket=words,
     seq=maybe(integers),
@@ -55,7 +56,7 @@ tickets = st.builds(
 availabilities = st.builds(
     AvailabilityEvent,
     id=ids,
-    time=instants,
+    time=times,
     customer=maybe(words),
     service=words,
     status=st.sampled_from(ServiceStatus),
@@ -69,7 +70,7 @@ def requests(draw: st.DrawFn) -> RequestsEvent:
     total = draw(st.integers(0, 2**63 - 1))
     return RequestsEvent(
         id=draw(ids),
-        time=draw(instants),
+        time=draw(times),
         customer=draw(words),
         service=draw(words),
         total=total,
@@ -86,7 +87,7 @@ def exclusions(draw: st.DrawFn) -> ExclusionEvent:
     bare = state is ExclusionState.CANCELLED and draw(st.booleans())
     return ExclusionEvent(
         id=draw(ids),
-        time=draw(instants),
+        time=draw(times),
         customer=draw(words),
         exclusion=draw(words),
         state=state,
