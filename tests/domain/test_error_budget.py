@@ -31,8 +31,8 @@ def test_what_is_found_of_a_burn_rate_holds_until_it_changes_or_no_further_than_
     noon = MIDNIGHT + 36 * HOUR
     # 2 % of the budget of 7.2 h are 8 min 38.4 s
     fires = noon + 8 * MINUTE + 38_400_001
-    assert burn(ServiceStatus.DOWN, noon + MINUTE, until=noon + HOUR) == Burn(ROW, None, None, fires)
-    assert burn(ServiceStatus.DOWN, noon + MINUTE, until=noon + 5 * MINUTE) == Burn(
-        ROW, None, None, noon + 5 * MINUTE
-    )
-    assert burn(ServiceStatus.UP, noon + MINUTE, until=noon + HOUR) == Burn(ROW, None, None, None)
+    now = noon + MINUTE
+    assert burn(ServiceStatus.DOWN, now, until=noon + HOUR) == Burn(ROW, None, None, fires, now)
+    early = noon + 5 * MINUTE
+    assert burn(ServiceStatus.DOWN, now, until=early) == Burn(ROW, None, None, early, now)
+    assert burn(ServiceStatus.UP, now, until=noon + HOUR) == Burn(ROW, None, None, None, now)
