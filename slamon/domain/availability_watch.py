@@ -28,7 +28,7 @@ from slamon.domain.error_budget import (
     exhaustion,
     outage_steps,
 )
-from slamon.domain.events import DAY, HOUR
+from slamon.domain.events import DAY, HOUR, MINUTE
 from slamon.domain.exclusions import Declared
 from slamon.domain.intervals import FOREVER, Span, Spans, union
 from slamon.domain.service_timeline import BEFORE_ALL
@@ -47,7 +47,7 @@ from slamon.domain.watching import (
 # Burn-rate crossings are solved for so far ahead, then again: with service hours, whose edges are many, and where a service
 # flaps, so that most of what is worked out is overtaken by the next fact.
 LOOK_AHEAD_IN_HOURS = 6 * HOUR
-LOOK_AHEAD_FLAPPING = HOUR
+LOOK_AHEAD_FLAPPING = 15 * MINUTE
 MANY_EDGES = 32
 
 
@@ -201,8 +201,7 @@ class AvailabilityWatch:
     def _continued(
         self, made_from: Measured | None, of: Span | None, burn: Burn | None, measured: Measured, period: Span
     ) -> Burn | None:
-        """The earlier one, if all it was made from is still so: only of a rolling window in service hours the threshold is
-        not."""
+        """The earlier one, if all it was made from is still so; of a rolling window in service hours the threshold is not."""
         if made_from is None or burn is None:
             return None
         always_the_same = self.objective.window.rolling is not None and self.objective.calendar.always
@@ -212,7 +211,7 @@ class AvailabilityWatch:
     def _look_ahead(self, measured: Measured, pair: BurnRatePair, now: int) -> int:
         edges = measured.down.edges(now - pair.long, now)
         if next(islice(edges, MANY_EDGES, None), None) is not None:
-            return max(pair.short, LOOK_AHEAD_FLAPPING)
+            return LOOK_AHEAD_FLAPPING
         return FOREVER if self.objective.calendar.always else LOOK_AHEAD_IN_HOURS
 
     def _burns_then(self, then: int, step: str | None) -> list[Burn]:
