@@ -8,6 +8,7 @@ labels and its scope (the cycle or period), so every replay gives the same id. E
 | a step              | resolved as a higher step fires           | superseded    |
 | a step              | resolved as the limit is passed           | breached      |
 | a step              | resolved as the ticket starts to wait     | paused        |
+| a step              | resolved as nothing is promised any more  | paused        |
 | anything            | resolved as another objective takes over  | taken_over    |
 | anything            | resolved as the clock stops               | stopped       |
 | anything            | resolved as the ticket is cancelled       | void          |
