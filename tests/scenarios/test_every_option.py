@@ -7,10 +7,11 @@ schema adds a line here.
 from pathlib import Path
 
 import pytest
+import yaml
 
 from slamon.agreement_files import load
 from tests.scenarios.stories import Story, Verdicts, verdicts
-from tests.shell.test_schema import schema_keys
+from tests.shell.test_schema import FREE, path_of, places, schema_keys
 
 TERMS = """\
 apiVersion: slamon/v1
@@ -404,6 +405,38 @@ NOT_BUILT = {
     "Agreement.spec.objectives.severity.SlaBreachForecast",
     "Agreement.spec.reporting.portal",
 }
+
+
+# What cannot be changed alone: an exclusion is declared or scheduled, and a country has subdivisions of its own.
+ALONG = {
+    "Agreement.spec.exclusions.declared": {
+        "Agreement.spec.exclusions.notice",
+        "Agreement.spec.exclusions.schedule.rrule",
+        "Agreement.spec.exclusions.schedule.at",
+        "Agreement.spec.exclusions.schedule.duration",
+    },
+    "Calendar.spec.holidays.country": {"Calendar.spec.holidays.subdivision"},
+}
+
+
+def written(terms: str) -> set[tuple[str, str, str]]:
+    """Each key that holds no others: its path, where it stands, and what is written there."""
+    found = set()
+    for document in yaml.load_all(terms, yaml.BaseLoader):
+        for at in places(document):
+            value = document
+            for step in at:
+                value = value[step]
+            holds = isinstance(value, list) and any(isinstance(one, dict) for one in value)
+            if not holds and (at[-1] in FREE or not isinstance(value, dict)):
+                found.add((".".join(path_of(document, at)), str(at), str(value)))
+    return found
+
+
+@pytest.mark.parametrize(("key", "old", "new"), CHANGES, ids=[f"{key} {new}" for key, _, new in CHANGES])
+def test_nothing_but_the_option_is_changed(key: str, old: str, new: str) -> None:
+    changed = {path for path, _, _ in written(TERMS) ^ written(TERMS.replace(old, new))}
+    assert changed == {key} | ALONG.get(key, set())
 
 
 def said(terms: str, folder: Path) -> Verdicts:
