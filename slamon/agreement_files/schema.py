@@ -455,7 +455,7 @@ _SPEC = _object(
                         "Who else is told, and when.",
                         {
                             "after": _percentage("Share of a ticket's target, or of an error budget.", "75%"),
-                            "to": _text("Name of a receiver in the settings."),
+                            "to": _text("Who else is told: the name stands in the alert."),
                         },
                         "after",
                         "to",
