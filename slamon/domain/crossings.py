@@ -136,7 +136,7 @@ def sign_changes(first: Exact, slope: Exact, bend: Exact, width: int) -> list[in
         step = -(first // slope) if first > 0 else -first // slope + 1
         return [step] if step <= width else []
     vertex = -slope // bend
-    parts = (0, vertex, min(vertex + 1, width), width) if 0 < vertex < width else (0, width)
+    parts = (0, vertex, vertex + 1, width) if 0 <= vertex < width else (0, width)
     return [flip for low, high in pairwise(parts) if (flip := _flip_of_monotone(at, low, high)) is not None]
 
 

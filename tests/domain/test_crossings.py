@@ -1,6 +1,6 @@
 """Crossings are exact: what is solved for is what looking at every instant finds."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from slamon.domain.crossings import Lengths, Sliding, Values, flips
@@ -54,6 +54,7 @@ def test_back_is_the_latest_instant_from_which_the_amount_passes(
 
 
 @settings(max_examples=400)
+@example([(61, 63)], [], [(0, 3)], 2, 1, 60, 0, 1, 0)  # positive at the second of three instants alone
 @given(sets, sets, sets, widths, widths, widths, st.integers(0, 9), st.integers(1, 9), st.integers(0, 60))
 def test_flips_of_sums_and_products_are_what_looking_at_every_instant_finds(
     a: list[Span],
