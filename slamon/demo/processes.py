@@ -82,6 +82,11 @@ class Program:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def code(self) -> int | None:
+        """With which it ended; None while it runs, and if it never did."""
+        return None if self._process is None else self._process.poll()
+
     def said(self) -> str:
         """What it has logged since it was last started."""
         with self.log.open("rb") as log:
