@@ -56,10 +56,11 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A pod was asked to end."""
+    """A pod was asked to end. `started`: it had come as far as to listen to that."""
 
     at: int
     pod: str
+    started: bool
     seconds: float
     code: int | None  # None: it had to be killed
 
@@ -164,12 +165,12 @@ class Cluster:
     async def stop(self, pod: Pod) -> None:
         """In good order if it can within its grace."""
         pod.wanted = False
-        began, at = clock.monotonic(), clock.wall()
+        began, at, started = clock.monotonic(), clock.wall(), bool(pod.said("started"))
         self.losses.append(Loss("stop", at, pod.name))
         pod.program.signal(signal.SIGTERM)
         ended = await asyncio.to_thread(pod.program.wait, GRACE)
         code = pod.program.code if ended else None
-        self.stops.append(Stop(at, pod.name, clock.monotonic() - began, code))
+        self.stops.append(Stop(at, pod.name, started, clock.monotonic() - began, code))
         if not ended:
             await asyncio.to_thread(pod.program.kill)
 

@@ -17,9 +17,10 @@ from slamon import clock
 from slamon.domain.events import SECOND
 from tests.faults import laws
 from tests.faults.cluster import KINDS, PARTITIONS, Cluster, Loss, cluster
+from tests.faults.evidence import Evidence, OpenAndHeard
 from tests.faults.faults import Say, Struck, plan, strike
 from tests.faults.history import Reader, Task, alerts_of, dump, open_alerts, task_of
-from tests.faults.laws import Evidence, Finding, OpenAndHeard
+from tests.faults.laws import Finding
 from tests.faults.load import Load, agreements
 from tests.faults.receiver import LabelSet
 
