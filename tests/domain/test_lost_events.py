@@ -61,7 +61,11 @@ def test_a_loss_is_a_fact_that_a_successor_takes_over_and_that_is_not_told_twice
     for key, facts in monitor.facts():
         successor.restore(key, facts)
     successor.start(START + 10 * HOUR)
-    assert microseconds(standing(successor, 14)) == (10 * HOUR, 0, 4 * HOUR) == microseconds(standing(monitor, 14))
+    assert (
+        microseconds(standing(successor, 14))
+        == (10 * HOUR, 0, 4 * HOUR)
+        == microseconds(standing(monitor, 14))
+    )
 
 
 def test_of_a_service_never_heard_of_nothing_is_lost() -> None:

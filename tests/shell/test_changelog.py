@@ -13,8 +13,8 @@ from slamon.domain.decisions import (
     Facts,
     Outcome,
     Ratios,
-    RequestCounts,
     Reason,
+    RequestCounts,
     Statement,
     Transition,
 )
