@@ -364,7 +364,6 @@ _SERVICE_STATUSES = _words(ServiceStatus)
 _EXCLUSION_STATES = _words(ExclusionState)
 _EXCLUSION_REASONS = _words(ExclusionReason)
 LARGEST_INTEGER = 2**63 - 1  # state holds 64-bit integers
-LARGEST_COUNT = 10**12  # requests of one event: nine million such events still add up to 64 bits
 
 
 def _word(member: str, word: str | None, closed: Mapping[str, _Word]) -> _Word | None:
@@ -474,8 +473,8 @@ def _requests(wire: _Requests) -> RequestsEvent:
             bad=bad,
             seconds=seconds,
         )
-    if not 0 <= bad <= total <= LARGEST_COUNT:
-        raise _Refused(RejectReason.INVALID, f"total, bad: 0 ≤ bad ≤ total ≤ {LARGEST_COUNT} is wanted")
+    if not 0 <= bad <= total <= LARGEST_INTEGER:
+        raise _Refused(RejectReason.INVALID, "total, bad: 0 ≤ bad ≤ total is wanted, in 64 bits")
     return RequestsEvent(
         id=_identity(wire.id),
         time=_instant("time", wire.time),

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from slamon.agreement_files.schema import DIALECT, Schema, agreement_schema
-from slamon.codec import LARGEST_COUNT, LARGEST_INTEGER, LONGEST_DURATION
+from slamon.codec import LARGEST_INTEGER, LONGEST_DURATION
 from slamon.domain.events import SECOND, ExclusionReason, ExclusionState, Reply, ServiceStatus, TicketStatus
 from slamon.settings import Settings
 
@@ -49,7 +49,7 @@ _INSTANT: Schema = {
     "examples": ["2026-11-23T14:32:00Z", "2026-11-23T15:32:00+01:00"],
 }
 _SECONDS: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_DURATION // SECOND}
-_COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": LARGEST_COUNT}
+_COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER}
 
 _COMMON: dict[str, Schema] = {
     "id": _required(

@@ -49,6 +49,7 @@ from slamon.domain.events import (
     Event,
     ExclusionEvent,
     RequestsEvent,
+    ServiceStatus,
     TicketEvent,
     order_key,
 )
@@ -190,6 +191,19 @@ class Monitor:
                 return self._take_requests(event)
             case _:
                 assert_never(event)
+
+    def lose_sight(self, mark: str, since: int) -> None:
+        """Events were lost that nobody will ever read: of no service is anything known from `since` on, or from what was
+        last heard of it if that is later, until it is heard of again.
+
+        It is kept like an event, with the id `mark`.
+        """
+        for customer in self.customers.values():
+            for service in sorted(customer.services):
+                newest = customer.timeline(service).newest()
+                if newest is not None:  # else nothing was known anyway
+                    at = max(since, newest + 1)
+                    self.apply(AvailabilityEvent(mark, at, customer.id, service, ServiceStatus.UNKNOWN))
 
     def _take_ticket(self, event: TicketEvent) -> Taken:
         customer = self.customers.get(event.customer)

@@ -466,7 +466,8 @@ class Task:
         self._check_owner(reading)
         self._check_clock(reading.positions)
         monitor, facts = await self._rebuild(reading)
-        self._place(reading.positions, found.inputs)
+        for gap in self._place(reading.positions, found.inputs):
+            monitor.lose_sight(f"{gap.topic}/{self.partition}/{gap.start}", self.now)
         self._settle_alerts(found)
         self._issue_again(reading)
         self._pending.moved = True  # the first commit records where it starts from
@@ -539,17 +540,16 @@ class Task:
         monitor.start(self.now)
         return monitor, count
 
-    def _place(self, positions: Positions | None, inputs: dict[str, restore.Bounds]) -> None:
-        """Where to go on reading: the recorded positions, else the setting; and what is gone for ever."""
-        self._gaps = positions.gaps if positions is not None else ()
+    def _place(self, positions: Positions | None, inputs: dict[str, restore.Bounds]) -> list[Gap]:
+        """Where to go on reading: the recorded positions, else the setting. What turns out to be gone for ever."""
+        gaps: list[Gap] = []
         self.clocks = {}
         for topic, log_of in inputs.items():
             at = positions.inputs.get(topic) if positions is not None else None
             if at is None:
                 at = log_of.first if self._kafka.start == "earliest" else log_of.end
             elif at < log_of.first:
-                gap = Gap(topic, at, log_of.first, clock.now())
-                self._gaps = (*self._gaps, gap)[-GAPS_KEPT:]
+                gaps.append(Gap(topic, at, log_of.first, clock.now()))
                 self._company.observations.figures.gaps += 1
                 log.error("input_gap", topic=topic, partition=self.partition, start=at, end=log_of.first)
                 at = log_of.first
@@ -559,6 +559,8 @@ class Task:
                 at = log_of.first
             self.clocks[topic] = InputClock(at)
         self.committed = {topic: one.position for topic, one in self.clocks.items()}
+        self._gaps = (*(positions.gaps if positions is not None else ()), *gaps)[-GAPS_KEPT:]
+        return gaps
 
     def _settle_alerts(self, found: restore.Found) -> None:
         reading = found.reading

@@ -144,7 +144,7 @@ class World:
     def _requests(self, at: int, services: tuple[str, ...]) -> Members:
         del at
         chance = self._chance
-        total = chance.choice((0, 1, 100, 10**6, 10**12, 2**62))
+        total = chance.choice((0, 1, 100, 10**6, 2**62, 2**63 - 1))
         return {
             "type": "requests",
             "service": chance.choice(services),
