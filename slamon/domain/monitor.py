@@ -50,6 +50,7 @@ from slamon.domain.events import (
     RequestsEvent,
     TicketEvent,
 )
+from slamon.domain.intervals import FOREVER
 from slamon.domain.slot_facts import WIDTHS, SlotFacts, cut, joined
 from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket, ending_of, wanted_alert
@@ -68,6 +69,8 @@ class Taken(enum.Enum):
     DUPLICATE = "duplicate"
     CONFLICTING_DUPLICATE = "conflicting_duplicate"
     UNMATCHED = "unmatched"  # no agreement speaks about it
+    TOO_LATE = "too_late"  # it speaks of a time of which nothing is kept any more
+    SUBJECT_TOO_LARGE = "subject_too_large"  # as many events of its subject are kept as are allowed
 
 
 Subject = Ticket | Watch
@@ -83,6 +86,8 @@ class Monitor:
         steps: bool,
         on_time: int = 0,
         durable: bool = True,
+        keep: int | None = None,
+        subject_limit: int | None = None,
         recall: Callable[[str, str], Kept | None] | None = None,
         hourly: bool = True,
     ) -> None:
@@ -90,6 +95,8 @@ class Monitor:
 
         `durable`: decide `FactsChanged` and `StandingChanged` as the clock moves; without it facts cannot be taken up by
         another monitor, and standings are only there to be asked for.
+        `keep`: for so many microseconds facts are kept after they can last matter; None: for ever (see `horizon`).
+        `subject_limit`: so many events of one subject are taken, no more; None: any number.
         `recall`: gives back what was kept of a ticket, by customer and ticket, and keeps it no longer (see `release`).
         `hourly`: records of services and requests are of an hour each, else of a day; both are taken back.
         """
@@ -101,6 +108,9 @@ class Monitor:
         self._steps = steps
         self._on_time = on_time
         self._durable = durable
+        self._keep = keep
+        self._horizon = -FOREVER  # see `horizon`
+        self._subject_limit = FOREVER if subject_limit is None else subject_limit
         self._recall = recall
         self._released_unknown = 0  # of the released tickets, those that nobody saw open
         self._services: dict[tuple[str | None, str], dict[str, AvailabilityEvent]] = {}  # by id
@@ -174,7 +184,7 @@ class Monitor:
         for subject in self._alerts.subjects():
             self._find_owner(subject, now)
         self._changed.clear()
-        self.now = now
+        self._move_to(now)
 
     def _find_owner(self, subject: AlertSubject, now: int) -> None:
         """Somebody has to end the alerts of a subject, also when its ticket, objective, version or customer is gone."""
@@ -208,10 +218,14 @@ class Monitor:
         customer = self.customers.get(event.customer)
         if customer is None or not customer.hears_tickets:
             return Taken.UNMATCHED
+        if event.time < self._horizon:
+            return Taken.TOO_LATE
         ticket = customer.tickets.get(event.ticket) or self._recalled(customer, event.ticket)
         known = ticket.history.find(event)
         if known is not None:
             return _repeated(known, event)
+        if len(ticket.history.events) >= self._subject_limit and self.now is not None:
+            return Taken.SUBJECT_TOO_LARGE
         ticket.add(event)
         self._soil(ticket)
         if self._durable:
@@ -272,10 +286,14 @@ class Monitor:
         customer = self.customers.get(event.customer)
         if customer is None or not any(customer.service_watches()):
             return Taken.UNMATCHED
+        if min(event.time, event.time if event.end is None else event.end) < self._horizon:
+            return Taken.TOO_LATE
         events = customer.exclusions.get(event.exclusion, [])
         known = next((one for one in events if one.id == event.id), None)
         if known is not None:
             return _repeated(known, event)
+        if len(events) >= self._subject_limit and self.now is not None:
+            return Taken.SUBJECT_TOO_LARGE
         customer.add_exclusion(event)
         if self._durable:
             self._changed[FactKey(FactKind.EXCLUSION, customer.id, event.exclusion)] = None
@@ -305,16 +323,29 @@ class Monitor:
                 self._pass_timers(2 * now - 1)
                 # Facts of this instant hold; what is due at it waits.
                 self._collect_timers(2 * now, of=Ticket)
-            self.now = now
+            self._move_to(now)
             if self._dirty or self._orphans:
                 self._judge(now, 2 * now - 1, now)
         else:
             self._collect_timers(2 * now)
-            self.now = now
+            self._move_to(now)
             if self._dirty or self._orphans:
                 self._judge(now, 2 * now, now - self._on_time)
         if self._durable:
             self._say_standings(now)
+
+    def _move_to(self, now: int) -> None:
+        self.now = now
+        if self._keep is not None and now:
+            self._horizon = now - self._keep
+
+    def horizon(self) -> int:
+        """What speaks of a time before this instant comes too late.
+
+        So long as nothing was ever judged (the clock shows nothing, or 0) nothing is too late: a task that begins reads all
+        the history there is. What is restored is never too late, and never too much.
+        """
+        return self._horizon
 
     def finish(self) -> None:
         """The input has ended (replay): what is due exactly now waits no longer.
