@@ -57,6 +57,8 @@ class RejectReason(enum.Enum):
     IN_THE_FUTURE = "in_the_future"
     INVALID = "invalid"  # well-formed, but its values contradict themselves or are outside a closed list
     WRONG_PARTITION = "wrong_partition"  # a good event in a partition that is not its customer's
+    TOO_LATE = "too_late"  # a good event about a time of which the facts are kept no longer
+    SUBJECT_TOO_LARGE = "subject_too_large"  # a good event too many of its ticket, service or exclusion
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):

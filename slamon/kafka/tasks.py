@@ -29,7 +29,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalOperation, ProducerFenced
 
 from slamon import clock
-from slamon.codec import Rejected, RejectReason, decode
+from slamon.codec import Rejected, RejectReason, decode, format_instant
 from slamon.domain.decisions import FactKey, FactsChanged
 from slamon.domain.events import Event, ExclusionEvent, TicketEvent
 from slamon.domain.monitor import Monitor, Taken
@@ -170,9 +170,13 @@ class Task:
                         self._reject(record, refused)
                         continue
                 taken = apply(event)
-                events[type(event)] += 1
                 if taken is not Taken.ACCEPTED:  # what nearly all are is not worth counting
+                    refused = self._turned_away(event, taken)
+                    if refused is not None:
+                        self._reject(record, refused)
+                        continue
                     other[taken] += 1
+                events[type(event)] += 1
         except Exception as error:
             if record is not None:
                 error.add_note(f"while applying {topic} partition {self.partition} offset {record.offset}")
@@ -199,6 +203,22 @@ class Task:
                 "produce with the customer as key, and the partitioner that slamon is set to",
             )
         self._homes.add(event.customer)
+        return None
+
+    def _turned_away(self, event: Event, taken: Taken) -> Rejected | None:
+        """What the monitor does not take, but people may want to see."""
+        assert self.monitor is not None
+        if taken is Taken.TOO_LATE:
+            horizon = format_instant(self.monitor.horizon())
+            return Rejected(
+                RejectReason.TOO_LATE,
+                f"it speaks of a time before {horizon}, of which no facts are kept any more: see facts.keep in the settings",
+            )
+        if taken is Taken.SUBJECT_TOO_LARGE:
+            return Rejected(
+                RejectReason.SUBJECT_TOO_LARGE,
+                f"of {_subject(event)!r} as many events are kept as facts.subject_limit in the settings allows",
+            )
         return None
 
     def _reject(self, record: Any, rejected: Rejected) -> None:
