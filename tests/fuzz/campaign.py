@@ -41,6 +41,8 @@ BATCH = 500  # records of one poll
 COMMIT_EVERY = 4  # polls
 ROUND = 20_000  # records until a successor takes over
 ON_TIME = 10 * SECOND
+KEEP = 100 * DAY
+SUBJECT_LIMIT = 12  # events; some tickets of a round have more
 STRANGERS = 8  # one round in so many is of a partition of which not all customers are
 
 
@@ -115,7 +117,7 @@ class _Round:
         self._log = Reading()
 
     def _monitor(self) -> Monitor:
-        return Monitor(self._agreements, steps=False, on_time=ON_TIME)
+        return Monitor(self._agreements, steps=False, on_time=ON_TIME, keep=KEEP, subject_limit=SUBJECT_LIMIT)
 
     def run(self, records: int) -> Count:
         services: dict[str, tuple[str, ...]] = {"nobody": ("nothing",)}

@@ -98,7 +98,9 @@ class World:
         self._number += 1
         # One in ten takes the id of another, which makes it a repetition or a contradiction.
         number = self._number - chance.randrange(50) if chance.random() < 0.1 else self._number
-        at = now + chance.choice((0, 0, 0, -SECOND, -MINUTE, -HOUR, -DAY, -40 * DAY, 30 * MINUTE, 2 * HOUR))
+        at = now + chance.choice(
+            (0, 0, 0, -SECOND, -MINUTE, -HOUR, -DAY, -40 * DAY, -120 * DAY, 30 * MINUTE, 2 * HOUR)
+        )
         customer = chance.choice(self._names)
         event: Members = {"id": f"e{number}", "time": format_instant(at), "customer": customer}
         if chance.random() < 0.1:
