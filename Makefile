@@ -6,11 +6,12 @@ FOR    ?=
 SPEED  ?=
 MODULE ?=
 FAULTS ?= 200
+RECORDS ?= 10000000
 SEED   ?= 1
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench chaos mutate parts locks generate clean
+.PHONY: help demo test check fix bench chaos fuzz mutate parts locks generate clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -39,6 +40,9 @@ bench: $(VENV)/dev  ## Print figures as ratios to a baseline of the same run
 chaos: $(VENV)/dev  ## Break a real cluster of three brokers FAULTS times as SEED draws it, and compare what it says with what it should
 	@$(BIN)/python -m slamon.demo.parts java kafka alertmanager toxiproxy-server
 	@$(BIN)/python -m tests.faults --faults $(FAULTS) --seed $(SEED)
+
+fuzz: $(VENV)/dev  ## Feed mutated records to codec and step, and account for each; RECORDS=10000000 SEED=1
+	@$(BIN)/python -m tests.fuzz --processes 2 --records $(RECORDS) --seed $(SEED)
 
 mutate: $(VENV)/dev  ## Change the domain in one place at a time, and list the changes that no test notices; MODULE=terms for one file
 	@$(BIN)/mutmut run --max-children 2 $(if $(MODULE),'slamon.domain.$(MODULE).*')

@@ -123,7 +123,7 @@ def _facts(reading: Reading, key: bytes) -> tuple[FactKey, Facts | None]:
         return name, None
     parts: int = changelog._PART.unpack_from(first, 1)[0]
     rest = (reading._facts[key[:1] + changelog._PART.pack(part) + key[3:]][3:] for part in range(1, parts))
-    return name, changelog._decode_facts(b"".join([first[3:], *rest]))
+    return name, changelog._unpacked(b"".join([first[3:], *rest]))
 
 
 @dataclass(frozen=True, slots=True)
