@@ -15,13 +15,20 @@ from rich.console import Console
 
 from slamon.demo import parts
 from tests.faults import drill
+from tests.faults.faults import FAULTS, plan
 
 
 @click.command()
 @click.option("--faults", default=200, show_default=True, help="How many.")
 @click.option("--seed", default=1, show_default=True, help="The same seed, the same faults.")
+@click.option(
+    "--only",
+    type=click.Choice([kind.name for kind in FAULTS]),
+    multiple=True,
+    help="Of this kind; may be repeated.",
+)
 @click.option("--keep", is_flag=True, help="Keep the folder in any case.")
-def main(*, faults: int, seed: int, keep: bool) -> None:
+def main(*, faults: int, seed: int, only: tuple[str, ...], keep: bool) -> None:
     """Break a real cluster again and again, and compare what slamon says with what it should."""
     console = Console(highlight=False, soft_wrap=True)
     folder = Path(tempfile.mkdtemp(prefix="slamon-faults-"))
@@ -32,7 +39,9 @@ def main(*, faults: int, seed: int, keep: bool) -> None:
     say(f"{faults} faults by seed {seed} in {folder}")
     failed = True
     try:
-        outcome = asyncio.run(drill.run(folder, lambda name: parts.require(name, say=say), faults, seed, say))
+        outcome = asyncio.run(
+            drill.run(folder, lambda name: parts.require(name, say=say), plan(faults, seed, only), seed, say)
+        )
         for table in drill.summary(outcome):
             console.print(table)
         failed = bool(outcome.violations)
@@ -41,7 +50,10 @@ def main(*, faults: int, seed: int, keep: bool) -> None:
     except Exception:  # noqa: BLE001 - whatever it was, the seed and the folder must be told
         traceback.print_exc()
     if failed:
-        say(f"logs and topics are in {folder}; again: python -m tests.faults --faults {faults} --seed {seed}")
+        again = "".join(f" --only '{kind}'" for kind in only)
+        say(
+            f"logs and topics are in {folder}; again: python -m tests.faults --faults {faults} --seed {seed}{again}"
+        )
     elif keep:
         say(f"kept: {folder}")
     else:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from slamon.domain.events import SECOND
 from tests.faults import laws
 from tests.faults.cluster import KINDS, PARTITIONS, Cluster, Loss, cluster
 from tests.faults.evidence import Evidence, OpenAndHeard
-from tests.faults.faults import Say, Struck, plan, strike
+from tests.faults.faults import Planned, Say, Struck, strike
 from tests.faults.history import Reader, Task, alerts_of, dump, open_alerts, task_of
 from tests.faults.laws import Finding
 from tests.faults.load import Load, agreements
@@ -50,8 +50,10 @@ class Outcome:
         ]
 
 
-async def run(folder: Path, find: Callable[[str], Path], faults: int, seed: int, say: Say) -> Outcome:
-    """Everything stays in the folder, which must be there and empty. Raises Unsettled."""
+async def run(
+    folder: Path, find: Callable[[str], Path], planned: Sequence[Planned], seed: int, say: Say
+) -> Outcome:
+    """Everything stays in the folder, which must be there and empty; the seed draws the load. Raises Unsettled."""
     logging.getLogger("aiokafka").setLevel(
         logging.CRITICAL
     )  # it mutters all the time while everything breaks
@@ -68,7 +70,7 @@ async def run(folder: Path, find: Callable[[str], Path], faults: int, seed: int,
             watching = group.create_task(under_test.watch(), name="watch")
             await _until(lambda: _all_commit(under_test, reader), "every task has committed")
             await clock.wait(QUIET_BEFORE)
-            await strike(under_test, plan(faults, seed), say, struck)
+            await strike(under_test, planned, say, struck)
             say("all is healed; waiting until everything is read, told and heard")
             await under_test.heal(PODS)
             load.stop()

@@ -335,12 +335,13 @@ class Planned(NamedTuple):
     pause: float
 
 
-def plan(count: int, seed: int) -> list[Planned]:
-    """So many faults; each kind comes once before the first comes twice by more than its weight."""
+def plan(count: int, seed: int, only: Sequence[str] = ()) -> list[Planned]:
+    """So many faults: first each kind once, then by their weights. `only`: of these kinds, none means all."""
     chance = random.Random(f"{seed}/plan")
+    chosen = [kind for kind in FAULTS if not only or kind.name in only]
     kinds: list[Kind] = []
     while len(kinds) < count:
-        bag = [kind for kind in FAULTS for _ in range(1 if not kinds else kind.weight)]
+        bag = [kind for kind in chosen for _ in range(kind.weight if kinds else 1)]
         chance.shuffle(bag)
         kinds += bag
     return [

@@ -19,7 +19,7 @@ SEED = 3
 async def test_after_faults_of_every_kind_slamon_says_what_it_would_have_said_undisturbed(
     part: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    outcome = await drill.run(tmp_path, part, FAULTS, SEED, print)
+    outcome = await drill.run(tmp_path, part, plan(FAULTS, SEED), SEED, print)
     for table in drill.summary(outcome):
         Console(width=120).print(table)
     assert not outcome.violations, (
