@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.faults import drill
+from tests.faults import drill, laws, report
 from tests.faults.faults import plan
 
 FAULTS = 12
@@ -19,13 +19,15 @@ SEED = 3
 async def test_after_faults_of_every_kind_slamon_says_what_it_would_have_said_undisturbed(
     part: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    outcome = await drill.run(tmp_path, part, plan(FAULTS, SEED), SEED, print)
-    for table in drill.summary(outcome):
+    evidence = await drill.run(tmp_path, part, plan(FAULTS, SEED), SEED, print)
+    findings = laws.judge(evidence)
+    for table in report.tables(evidence, findings):
         Console(width=120).print(table)
-    assert not outcome.violations, (
-        f"again: python -m tests.faults --faults {FAULTS} --seed {SEED}; see {tmp_path}\n"
-        + "\n".join(outcome.violations)
+    violations = report.violations(findings)
+    again = (
+        f"again: python -m tests.faults --faults {FAULTS} --seed {SEED}; logs and topics are in {tmp_path}"
     )
+    assert not violations, "\n".join([again, *violations])
 
 
 def test_the_same_seed_draws_the_same_faults_and_the_first_ones_are_of_different_kinds() -> None:
