@@ -120,7 +120,9 @@ async def _read_alerts(
     try:
         async with asyncio.timeout(stalled_after) as limit:
             while await reader.position(alerts) < end:
-                for records in (await reader.getmany(timeout_ms=WAIT, max_records=AT_ONCE)).values():
+                # Markers of transactions move the position without ending the call: so it must be a short one.
+                wait = clients.milliseconds(clients.RESTORE_WAIT)
+                for records in (await reader.getmany(timeout_ms=wait, max_records=AT_ONCE)).values():
                     seen += [one for record in records if (one := alert_seen(record.value)) is not None]
                     limit.reschedule(loop.time() + stalled_after)
                 await clients.breathe()

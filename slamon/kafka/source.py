@@ -207,10 +207,7 @@ class Source:
                         continue
                     end = consumer.last_stable_offset(tp)
                     one = task.clocks[tp.topic]
-                    one.saw(
-                        consumer.highwater(tp) if end is None or end < 0 else end,
-                        clock.judged_at(answered * 1000),
-                    )
+                    one.saw(consumer.highwater(tp) if end is None or end < 0 else end, answered * 1000)
                     one.applied(await consumer.position(tp))
 
     def _hold_or_release(self, task: Task) -> None:

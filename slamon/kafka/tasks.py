@@ -59,6 +59,7 @@ LETTER_BYTES_AT_ONCE = 32 << 20  # the same in bytes of dead letters, each of wh
 NAME_BYTES = 1024  # of a customer, a subject, an id: they become keys, and keys are kept for long
 GAPS_KEPT = 20
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # s between two attempts to restore
+PROMPT = 2  # times the broker's longest wait, within which an input answers while all is well
 WITHOUT_PAUSE = 500  # records decoded in one go, a few ms
 
 log = structlog.get_logger()
@@ -239,7 +240,8 @@ class Task:
         """Once after every poll, when the clocks of its inputs are up to date: time may have passed."""
         assert self.monitor is not None
         shown = [one.shows for one in self.clocks.values()]
-        latest = min((at for at in shown if at is not None), default=0) if None not in shown else 0
+        known = [at for at in shown if at is not None]
+        latest = clock.judged_at(min(known)) if len(known) == len(shown) else 0
         if latest > self.now:
             self.now = latest
             if self._copied:
@@ -577,7 +579,9 @@ class Task:
                 # Made anew, or cut back by an unclean election. Facts that are known already change nothing.
                 log.error("input_begun_anew", topic=topic, partition=self.partition, read=at, end=log_of.end)
                 at = log_of.first
-            self.clocks[topic] = InputClock(at)
+            self.clocks[topic] = InputClock(
+                at, clock.wall(), prompt=round(PROMPT * self._kafka.fetch_max_wait * 1e6)
+            )
         self.committed = {topic: one.position for topic, one in self.clocks.items()}
         self._gaps = (*(positions.gaps if positions is not None else ()), *gaps)[-GAPS_KEPT:]
         return gaps

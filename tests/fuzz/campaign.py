@@ -113,7 +113,7 @@ class _Round:
         self._task.monitor = self._monitor()
         self._task.monitor.start(START)
         self._task.now = START
-        self._task.clocks = {topic: InputClock(0) for topic in self._task.topics}
+        self._task.clocks = {topic: InputClock(0, since=0, prompt=1 << 62) for topic in self._task.topics}
         self._log = Reading()
 
     def _monitor(self) -> Monitor:
