@@ -64,7 +64,7 @@ class Daemon:
 
     # What Kafka's side asks for ---------------------------------------------------------------------------------------
 
-    def _monitor_for(self, partition: int) -> Monitor:
+    def _monitor_for(self, partition: int, _hourly: bool) -> Monitor:
         if self._by_partition is None:
             self._by_partition = self._sorted()
         return Monitor(self._by_partition.get(partition, []), steps=False, on_time=self._on_time)

@@ -585,6 +585,17 @@ class Monitor:
                 yield _statement_key(statement), Facts(statement=statement)
         yield from self._aside.items()
 
+    def count_facts(self) -> int:
+        """How many `facts` would give, without making them; or some more, for tickets of which only alerts are known."""
+        return (
+            len(self._service_days)
+            + len(self._request_days)
+            + sum(len(customer.tickets) + len(customer.exclusions) for customer in self.customers.values())
+            + self._alerts.count()
+            + sum(1 for watch in self.watches() for _ in watch.settlement.statements())
+            + len(self._aside)
+        )
+
     def _facts(self, key: FactKey) -> Facts:
         if key.kind is FactKind.SERVICE_DAY:
             return Facts(services=tuple(self._service_days[key.customer, key.subject, key.day]))
