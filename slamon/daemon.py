@@ -64,7 +64,7 @@ class Daemon:
 
     # What Kafka's side asks for ---------------------------------------------------------------------------------------
 
-    def _monitor_for(self, partition: int) -> Monitor:
+    def _monitor_for(self, partition: int, hourly: bool) -> Monitor:
         if self._by_partition is None:
             self._by_partition = self._sorted()
         facts = self._settings.facts
@@ -74,7 +74,7 @@ class Daemon:
             on_time=self._on_time,
             keep=facts.keep * SECOND,
             subject_limit=facts.subject_limit,
-            hourly=False,
+            hourly=hourly,
         )
 
     def _sorted(self) -> dict[int, list[Agreement]]:

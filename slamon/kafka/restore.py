@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from slamon.kafka import clients
 from slamon.kafka.alert_numbers import AlertSeen, alert_seen
-from slamon.kafka.changelog import Reading, Unreadable
+from slamon.kafka.changelog import OWNER, Reading, Unreadable
 from slamon.settings import KafkaSettings
 
 AT_ONCE = 2000  # records taken in one poll
@@ -88,7 +88,8 @@ async def _read_changelog(
                     for records in (await reader.getmany(timeout_ms=WAIT, max_records=AT_ONCE)).values():
                         for record in records:
                             _take(reading, record)
-                            if reading.owner is not None and reading.owner.nonce == nonce:
+                            if record.key == OWNER and reading.ends_with(nonce):
+                                reading.check()
                                 return reading
                         limit.reschedule(loop.time() + stalled_after)
                     await clients.breathe()
