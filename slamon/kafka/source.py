@@ -31,6 +31,7 @@ from slamon import clock
 from slamon.domain.monitor import Monitor
 from slamon.kafka import clients
 from slamon.kafka.assignor import TaskAssignor
+from slamon.kafka.bare_records import hand_over_bare_records
 from slamon.kafka.clients import TaskProducer
 from slamon.kafka.confirmations import confirm
 from slamon.kafka.observations import Observations
@@ -137,6 +138,7 @@ class Source:
         )
         consumer = clients.group_consumer(self._kafka, application, TaskAssignor())
         await clients.start(consumer, self._kafka, self._kafka.commit_timeout)
+        hand_over_bare_records(consumer)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group

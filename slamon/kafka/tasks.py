@@ -35,6 +35,7 @@ from slamon.domain.events import Event, ExclusionEvent, TicketEvent
 from slamon.domain.monitor import Monitor, Taken
 from slamon.kafka import changelog, clients, formats, restore
 from slamon.kafka.alert_numbers import AlertNumbers
+from slamon.kafka.bare_records import whole_record
 from slamon.kafka.changelog import Gap, Owner, Positions, Reading
 from slamon.kafka.clients import Outgoing, TaskProducer
 from slamon.kafka.dead_letters import dead_letter, size
@@ -159,7 +160,7 @@ class Task:
     # ------------------------------------------------------------------------------------------------- fed by the source
 
     def take(self, topic: str, records: Sequence[Any], wall: int) -> None:
-        """Apply a batch of an input. `wall`: the wall clock, to know events from the future by."""
+        """Apply a batch of bare records of an input. `wall`: the wall clock, to know events from the future by."""
         assert self.monitor is not None
         apply, homes = self.monitor.apply, self._homes
         events, other = self._pending.events, self._pending.taken
@@ -168,19 +169,19 @@ class Task:
             for record in records:
                 event = decode(record.value, record.headers, now=wall)
                 if isinstance(event, Rejected):
-                    self._reject(record, event)
+                    self._reject(topic, record, event)
                     continue
                 customer = event.customer
                 if (customer is not None and customer not in homes) or len(record.value) > NAME_BYTES:
                     refused = self._out_of_place(event)
                     if refused is not None:
-                        self._reject(record, refused)
+                        self._reject(topic, record, refused)
                         continue
                 taken = apply(event)
                 if taken is not Taken.ACCEPTED:  # what nearly all are is not worth counting
                     refused = self._turned_away(event, taken)
                     if refused is not None:
-                        self._reject(record, refused)
+                        self._reject(topic, record, refused)
                         continue
                     other[taken] += 1
                 events[type(event)] += 1
@@ -228,10 +229,10 @@ class Task:
             )
         return None
 
-    def _reject(self, record: Any, rejected: Rejected) -> None:
+    def _reject(self, topic: str, record: Any, rejected: Rejected) -> None:
         layout = self._company.layout
         letter = dead_letter(
-            record,
+            whole_record(TopicPartition(topic, self.partition), record),
             rejected,
             application=self._company.settings.application_id,
             topic=self._names.dead_letters,
