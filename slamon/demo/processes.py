@@ -13,6 +13,7 @@ import contextlib
 import functools
 import hashlib
 import http.client
+import itertools
 import random
 import shutil
 import signal
@@ -275,7 +276,8 @@ class Service(abc.ABC):
 class Kafka(Service):
     """A Kafka of our own: one broker, or several that replicate, each its own controller as well.
 
-    `properties` are added to the settings of every broker, `jvm` to its Java options.
+    `listeners` are others than the open one that the brokers themselves use: name → protocol. `properties` are added to
+    the settings of every broker, `formatting` to the options of the command that prepares its folder, `jvm` to Java's.
     """
 
     def __init__(
@@ -285,24 +287,32 @@ class Kafka(Service):
         java: Path,
         libs: Path,
         brokers: int = 1,
+        listeners: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
+        formatting: Sequence[str] = (),
         jvm: Sequence[str] = (),
     ) -> None:
         super().__init__(folder)
         self.java = java
         self.libs = libs
         self.brokers = brokers
+        self.listeners = listeners or {}
+        self.formatting = formatting
         self.properties = properties or {}
         archive = _start_archive(java, libs).kept()
         self.jvm = (*JVM, *LOGGING, *([f"-XX:SharedArchiveFile={archive}"] if archive else []), *jvm)
         self.cluster_id = _cluster_id()
         self.ports: dict[int, int] = {}
+        self.listener_ports: dict[tuple[int, str], int] = {}  # of the others
         if brokers > 1:
             self.patience = 2  # the last ones would wait in vain for a majority that takes over from them
 
     @property
     def bootstrap(self) -> str:
         return ",".join(f"{HOST}:{port}" for port in self.ports.values())
+
+    def bootstrap_of(self, listener: str) -> str:
+        return ",".join(f"{HOST}:{self.listener_ports[number, listener]}" for number in self.ports)
 
     def launch(self) -> None:
         self.programs = {
@@ -311,7 +321,7 @@ class Kafka(Service):
             )
             for number in range(1, self.brokers + 1)
         }
-        self.on_free_ports(2 * self.brokers, self._launch_on)
+        self.on_free_ports((2 + len(self.listeners)) * self.brokers, self._launch_on)
 
     def _launch_on(self, ports: list[int]) -> None:
         self._configure(ports)
@@ -348,21 +358,31 @@ class Kafka(Service):
 
     def _configure(self, ports: list[int]) -> None:
         self.ports = dict(zip(self.programs, ports[: self.brokers], strict=True))
-        voters = dict(zip(self.programs, ports[self.brokers :], strict=True))
+        voters = dict(zip(self.programs, ports[self.brokers : 2 * self.brokers], strict=True))
+        others = itertools.product(self.programs, self.listeners)
+        self.listener_ports = dict(zip(others, ports[2 * self.brokers :], strict=True))
         copies = min(3, self.brokers)
         enough = max(1, copies - 1)
+        protocols = {"CLIENTS": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **self.listeners}
         for number in self.programs:
+            offered = {
+                "CLIENTS": self.ports[number],
+                **{name: self.listener_ports[number, name] for name in self.listeners},
+            }
+            advertised = ",".join(f"{name}://{HOST}:{port}" for name, port in offered.items())
             settings = {
                 "process.roles": "broker,controller",
                 "node.id": number,
                 "controller.quorum.voters": ",".join(
                     f"{voter}@{HOST}:{port}" for voter, port in voters.items()
                 ),
-                "listeners": f"CLIENTS://{HOST}:{self.ports[number]},CONTROLLER://{HOST}:{voters[number]}",
-                "advertised.listeners": f"CLIENTS://{HOST}:{self.ports[number]}",
+                "listeners": f"{advertised},CONTROLLER://{HOST}:{voters[number]}",
+                "advertised.listeners": advertised,
                 "inter.broker.listener.name": "CLIENTS",
                 "controller.listener.names": "CONTROLLER",
-                "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+                "listener.security.protocol.map": ",".join(
+                    f"{name}:{protocol}" for name, protocol in protocols.items()
+                ),
                 "log.dirs": self.folder / f"kafka-{number}",
                 "auto.create.topics.enable": "false",
                 "default.replication.factor": copies,
@@ -389,7 +409,11 @@ class Kafka(Service):
 
     def _format_one(self, number: int) -> None:
         command = self._command(
-            "kafka.tools.StorageTool", "format", "-t", self.cluster_id, "-c", self._settings(number)
+            "kafka.tools.StorageTool",
+            "format",
+            *("-t", self.cluster_id),
+            *("-c", self._settings(number)),
+            *self.formatting,
         )
         try:
             subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=True)

@@ -11,10 +11,10 @@ from typing import Any
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, for_code
 
 from slamon import clock
-from slamon.kafka import clients
+from slamon.kafka import clients, reaching
 from slamon.settings import KafkaSettings
 
 HOUR = 3600
@@ -206,6 +206,8 @@ async def _look(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
             answers = await admin.describe_configs(
                 [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
             )
+    except NodeNotReadyError as error:
+        raise clients.Unreachable(await reaching.what_is_wrong(settings)) from error
     except (KafkaError, TimeoutError) as error:
         raise Refused(f"the brokers do not say which topics there are: {error!r}") from error
     partitions = {}

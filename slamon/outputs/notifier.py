@@ -27,7 +27,8 @@ from slamon import clock
 from slamon.domain.decisions import AlertTransition, Transition
 from slamon.outputs.alert_queue import SETTLE, Book, LabelSet, MaySend, Notice, Queue, fault
 from slamon.outputs.metrics import Metrics, NotificationMetrics
-from slamon.settings import AlertmanagerSettings, NotifierSettings, TlsConfig
+from slamon.settings import AlertmanagerSettings, NotifierSettings
+from slamon.tls import context_of
 
 VALID_FOR = 4  # resend intervals until an Alertmanager that hears no more holds an alert for resolved; Prometheus' own
 FIRST_RETRY = 0.5  # s; doubled with each failure …
@@ -411,21 +412,11 @@ class _Door:
             stats = [path.stat() for path in paths]
             files = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
             if files != self._tls_files:
-                self._tls = _context(config)
+                self._tls = context_of(config)
                 self._tls_files = files
         except OSError as error:  # ssl.SSLError is one
             raise _DeliveryError(f"tls_config: {error}") from error
         return self._tls
-
-
-def _context(config: TlsConfig) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=config.ca_file)
-    if config.cert_file:
-        context.load_cert_chain(config.cert_file, config.key_file)
-    if config.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _basic(user: str, password: str) -> dict[str, str]:
