@@ -287,6 +287,15 @@ def decode(
     return event
 
 
+def flat(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> bytes:
+    """The record as one that needs no headers: those of the binary binding moved into its object, if that can be done."""
+    try:
+        context = _context(headers)
+        return value if context is None else _merged(value, context)
+    except (_Refused, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return value
+
+
 def _why_not(text: bytes, complaint: str) -> Rejected:
     """The decoder stopped at the first thing that did not fit: look at the record as a whole for the reason."""
     try:

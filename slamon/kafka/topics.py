@@ -114,11 +114,7 @@ async def create(settings: KafkaSettings) -> list[Outcome]:
 
 async def check(settings: KafkaSettings) -> Layout:
     """What tasks must know of the topics. Raises Refused with everything that is wrong; clients.Unreachable."""
-    admin = await _started(settings)
-    try:
-        there = await _look(admin, settings)
-    finally:
-        await clients.end(admin.close())
+    there = await look(settings)
     faults = faults_of(there, settings)
     if faults:
         raise Refused("\n".join(faults))
@@ -129,6 +125,15 @@ async def check(settings: KafkaSettings) -> Layout:
         dead_letter_bytes=there[names.dead_letters].number("max.message.bytes", DEFAULT_RECORD_BYTES),
         alerts_retention=_retention(there[names.alerts]),
     )
+
+
+async def look(settings: KafkaSettings) -> dict[str, Topic]:
+    """The topics as they are, by name. Raises Refused if the brokers do not say; clients.Unreachable."""
+    admin = await _started(settings)
+    try:
+        return await _look(admin, settings)
+    finally:
+        await clients.end(admin.close())
 
 
 def faults_of(there: Mapping[str, Topic], settings: KafkaSettings) -> list[str]:
