@@ -149,10 +149,10 @@ class Box:
 
     async def records(self, tp: TopicPartition, start: int, end: int) -> AsyncIterator[Any]:
         """Of an input, as far as they are still there; not while `letters` are being gone through."""
-        async for record in records_of(self._reader, tp, max(start, await self.first(tp)), end):
+        async for record in records_of(self._reader, {tp: (max(start, await self.first(tp)), end)}):
             yield record
 
     async def _all(self) -> AsyncIterator[Letter | Mark | None]:
-        for tp, (start, end) in self._spans.items():
-            async for record in records_of(self._reader, tp, start, end):
+        for tp, span in self._spans.items():
+            async for record in records_of(self._reader, {tp: span}):
                 yield understood(record)
