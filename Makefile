@@ -5,10 +5,12 @@ BIN    := $(VENV)/bin
 FOR    ?=
 SPEED  ?=
 MODULE ?=
+RECORDS ?= 10000000
+SEED   ?= 1
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench mutate parts locks generate clean
+.PHONY: help demo test check fix bench fuzz mutate parts locks generate clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -32,6 +34,9 @@ fix: $(VENV)/dev  ## Format, and mend what the linter can mend
 bench: $(VENV)/dev  ## Print figures as ratios to a baseline of the same run
 	@$(BIN)/python -m slamon.demo.parts java kafka
 	@$(BIN)/python -m tests.benchmarks
+
+fuzz: $(VENV)/dev  ## Feed mutated records to codec and step, and account for each; RECORDS=10000000 SEED=1
+	@$(BIN)/python -m tests.fuzz --processes 2 --records $(RECORDS) --seed $(SEED)
 
 mutate: $(VENV)/dev  ## Change the domain in one place at a time, and list the changes that no test notices; MODULE=terms for one file
 	@$(BIN)/mutmut run --max-children 2 $(if $(MODULE),'slamon.domain.$(MODULE).*')

@@ -67,7 +67,15 @@ class Daemon:
     def _monitor_for(self, partition: int) -> Monitor:
         if self._by_partition is None:
             self._by_partition = self._sorted()
-        return Monitor(self._by_partition.get(partition, []), steps=False, on_time=self._on_time)
+        facts = self._settings.facts
+        return Monitor(
+            self._by_partition.get(partition, []),
+            steps=False,
+            on_time=self._on_time,
+            keep=facts.keep * SECOND,
+            subject_limit=facts.subject_limit,
+            hourly=False,
+        )
 
     def _sorted(self) -> dict[int, list[Agreement]]:
         """The agreements in use, by the partition to which their customer belongs."""

@@ -99,6 +99,21 @@ class KafkaSettings(_Section):
     )
 
 
+class FactsSettings(_Section):
+    """How much is remembered of what happened, and so how late one may hear of it."""
+
+    keep: int = Field(
+        100 * 86_400,
+        gt=0,
+        description="s that facts are kept after they can last matter; 100 days: a month and its statement, and 35 days more to correct it. Longer for agreements with longer windows; an event about a time before is a dead letter.",
+    )
+    subject_limit: int = Field(
+        10_000,
+        gt=0,
+        description="Events of one ticket or exclusion, or of one service within one record; more of them are dead letters.",
+    )
+
+
 class BasicAuth(_Section):
     """Named as in Prometheus' http_config."""
 
@@ -194,6 +209,7 @@ class Settings(BaseSettings):
         description="s; how often they are looked at for changes. A mounted ConfigMap takes up to a minute to arrive anyway; SIGHUP does not wait.",
     )
     kafka: KafkaSettings = KafkaSettings()
+    facts: FactsSettings = FactsSettings()
     notifier: NotifierSettings = NotifierSettings()
     http: HttpSettings = HttpSettings()
     metrics: MetricsSettings = MetricsSettings()

@@ -12,6 +12,7 @@
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -77,6 +78,7 @@ _decode_positions = msgspec.msgpack.Decoder(Positions).decode
 _decode_transition = msgspec.msgpack.Decoder(AlertTransition).decode
 _decode_key = msgspec.msgpack.Decoder(FactKey).decode
 _decode_facts = msgspec.msgpack.Decoder(Facts).decode
+_decode_wide_facts = msgspec.msgpack.Decoder(Facts, strict=False).decode  # digits are integers, too
 
 Record = tuple[bytes, bytes | None]
 
@@ -98,7 +100,7 @@ def fact_records(key: FactKey, facts: Facts | None, parts: int) -> list[Record]:
     """The records that make `facts` (None: nothing) stand under `key`, where so far as many `parts` stand."""
     letter = STATEMENT if key.kind is FactKind.STATEMENT else FACTS
     name = _encode(key)
-    packed = b"" if facts is None else _encode(facts)
+    packed = b"" if facts is None else _packed(facts)
     count = -(-len(packed) // PART_BYTES)
     head = _VERSION + _PART.pack(count)
     records: list[Record] = [
@@ -107,6 +109,27 @@ def fact_records(key: FactKey, facts: Facts | None, parts: int) -> list[Record]:
     ]
     records += [(letter + _PART.pack(part) + name, None) for part in range(count, parts)]
     return records
+
+
+def _packed(facts: Facts) -> bytes:
+    """Msgpack has integers of 64 bits, and exact shares of many requests need more: those are written as digits."""
+    try:
+        return _encode(facts)
+    except OverflowError:
+        return _encode(_digits_where_wide(msgspec.to_builtins(facts)))
+
+
+def _digits_where_wide(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_digits_where_wide(one) for one in value]
+    return str(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
+
+
+def _unpacked(packed: bytes) -> Facts:
+    try:
+        return _decode_facts(packed)
+    except msgspec.ValidationError:
+        return _decode_wide_facts(packed)
 
 
 class Reading:
@@ -170,10 +193,10 @@ class Reading:
                 packed += b"".join(
                     self._facts[key[:1] + _PART.pack(part) + key[3:]][3:] for part in range(1, parts)
                 )
-            yield _decode_key(key[3:]), _decode_facts(packed), parts
+            yield _decode_key(key[3:]), _unpacked(packed), parts
 
     def last_statements(self) -> Iterator[tuple[FactKey, Facts]]:
         """The statements that the last commit issued, or more of them."""
         for key in self._last_commit:
             if key in self._facts:
-                yield _decode_key(key[3:]), _decode_facts(self._facts[key][3:])
+                yield _decode_key(key[3:]), _unpacked(self._facts[key][3:])

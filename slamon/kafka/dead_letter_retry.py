@@ -116,8 +116,13 @@ def again(
     return Outgoing(topic, partition, letter.key, letter.value, _headers(letter.headers, letter.place))
 
 
-# Of these, what is no event will never be one.
-_OF_CONTENTS = {reason.value for reason in RejectReason} - {"wrong_partition", "in_the_future"}
+# What was rejected for anything else is no event, and never will be.
+_MAY_BE_TAKEN_NOW = {
+    RejectReason.WRONG_PARTITION.value,
+    RejectReason.IN_THE_FUTURE.value,
+    RejectReason.TOO_LATE.value,
+    RejectReason.SUBJECT_TOO_LARGE.value,
+}
 
 
 def _as_event(
@@ -160,7 +165,7 @@ async def _retry_tally(
     unsent = None
     if not _is_input(origin, settings, box.partitions):
         unsent = Unsent.OTHER_INPUT
-    elif letter.reason in _OF_CONTENTS:
+    elif letter.reason not in _MAY_BE_TAKEN_NOW:
         unsent = Unsent.STILL_NO_EVENT
     else:
         tp = TopicPartition(origin.topic, origin.partition)

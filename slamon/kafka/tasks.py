@@ -29,7 +29,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalOperation, ProducerFenced
 
 from slamon import clock
-from slamon.codec import Rejected, RejectReason, decode
+from slamon.codec import Rejected, RejectReason, decode, format_instant
 from slamon.domain.decisions import FactKey, FactsChanged
 from slamon.domain.events import Event, ExclusionEvent, TicketEvent
 from slamon.domain.monitor import Monitor, Taken
@@ -172,9 +172,13 @@ class Task:
                         self._reject(record, refused, wall)
                         continue
                 taken = apply(event)
-                events[type(event)] += 1
                 if taken is not Taken.ACCEPTED:  # what nearly all are is not worth counting
+                    refused = self._turned_away(event, taken)
+                    if refused is not None:
+                        self._reject(record, refused, wall)
+                        continue
                     other[taken] += 1
+                events[type(event)] += 1
         except Exception as error:
             if record is not None:
                 error.add_note(f"while applying {topic} partition {self.partition} offset {record.offset}")
@@ -201,6 +205,22 @@ class Task:
                 "produce with the customer as key, and the partitioner that slamon is set to",
             )
         self._homes.add(event.customer)
+        return None
+
+    def _turned_away(self, event: Event, taken: Taken) -> Rejected | None:
+        """What the monitor does not take, but people may want to see."""
+        assert self.monitor is not None
+        if taken is Taken.TOO_LATE:
+            horizon = format_instant(self.monitor.horizon())
+            return Rejected(
+                RejectReason.TOO_LATE,
+                f"it speaks of a time before {horizon}, of which no facts are kept any more: see facts.keep in the settings",
+            )
+        if taken is Taken.SUBJECT_TOO_LARGE:
+            return Rejected(
+                RejectReason.SUBJECT_TOO_LARGE,
+                f"of {_subject(event)!r} as many events are kept as facts.subject_limit in the settings allows",
+            )
         return None
 
     def _reject(self, record: Any, rejected: Rejected, wall: int) -> None:
@@ -493,7 +513,8 @@ class Task:
         self._check_owner(reading)
         self._check_clock(reading.positions)
         monitor, facts = await self._rebuild(reading)
-        self._place(reading.positions, found.inputs)
+        for gap in self._place(reading.positions, found.inputs):
+            monitor.lose_sight(f"{gap.topic}/{self.partition}/{gap.start}", self.now)
         self._settle_alerts(found)
         self._issue_again(reading)
         self._pending.moved = True  # the first commit records where it starts from
@@ -566,17 +587,16 @@ class Task:
         monitor.start(self.now)
         return monitor, count
 
-    def _place(self, positions: Positions | None, inputs: dict[str, restore.Bounds]) -> None:
-        """Where to go on reading: the recorded positions, else the setting; and what is gone for ever."""
-        self._gaps = positions.gaps if positions is not None else ()
+    def _place(self, positions: Positions | None, inputs: dict[str, restore.Bounds]) -> list[Gap]:
+        """Where to go on reading: the recorded positions, else the setting. What turns out to be gone for ever."""
+        gaps: list[Gap] = []
         self.clocks = {}
         for topic, log_of in inputs.items():
             at = positions.inputs.get(topic) if positions is not None else None
             if at is None:
                 at = log_of.first if self._kafka.start == "earliest" else log_of.end
             elif at < log_of.first:
-                gap = Gap(topic, at, log_of.first, clock.now())
-                self._gaps = (*self._gaps, gap)[-GAPS_KEPT:]
+                gaps.append(Gap(topic, at, log_of.first, clock.now()))
                 self._company.observations.figures.gaps += 1
                 log.error("input_gap", topic=topic, partition=self.partition, start=at, end=log_of.first)
                 at = log_of.first
@@ -586,6 +606,8 @@ class Task:
                 at = log_of.first
             self.clocks[topic] = InputClock(at)
         self.committed = {topic: one.position for topic, one in self.clocks.items()}
+        self._gaps = (*(positions.gaps if positions is not None else ()), *gaps)[-GAPS_KEPT:]
+        return gaps
 
     def _settle_alerts(self, found: restore.Found) -> None:
         reading = found.reading

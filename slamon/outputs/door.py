@@ -78,6 +78,7 @@ async def knock(settings: AlertmanagerSettings) -> Knock:
     try:
         headers, tls = door.headers(), door.tls()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=settings.timeout)) as session:
+            body = b""
             for address in (door.ready, door.status):
                 async with session.get(
                     address, headers=headers, ssl=tls, server_hostname=door.server_name, allow_redirects=False

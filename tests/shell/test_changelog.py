@@ -14,6 +14,7 @@ from slamon.domain.decisions import (
     Outcome,
     Ratios,
     Reason,
+    RequestCounts,
     Statement,
     Transition,
 )
@@ -65,7 +66,9 @@ STATEMENT = Statement(
 EVERYTHING = {
     FactKey(FactKind.TICKET, "acme", "T-1"): Facts(tickets=(TICKET, TICKET)),
     FactKey(FactKind.SERVICE_DAY, None, "web", 19_000): Facts(services=(SERVICE,)),
+    FactKey(FactKind.SERVICE_HOUR, None, "web", 456_000): Facts(services=(SERVICE,)),
     FactKey(FactKind.REQUESTS_DAY, "acme", "web", 19_000): Facts(requests=(REQUESTS,)),
+    FactKey(FactKind.REQUESTS_HOUR, "acme", "web", 456_000): Facts(requests=(REQUESTS,)),
     FactKey(FactKind.EXCLUSION, "acme", "X"): Facts(exclusions=(EXCLUSION,)),
     FactKey(FactKind.ALERT, "acme", "id"): Facts(alert=AlertMemory(("ticket", "acme", "T-1"), "1", 2, FIRED)),
     FactKey(FactKind.STATEMENT, "acme", "a/o/1/2"): Facts(statement=STATEMENT),
@@ -93,6 +96,15 @@ def test_facts_of_every_kind_come_back_as_they_were() -> None:
         record for key, facts in EVERYTHING.items() for record in changelog.fact_records(key, facts, 0)
     ]
     assert standing(read(*records)) == EVERYTHING
+
+
+def test_shares_of_more_requests_than_64_bits_hold_come_back_exactly() -> None:
+    share = (2**70 - 1, 2**70)
+    counts = RequestCounts((2**64, 1), (-(2**63) - 1, 3))
+    wide = msgspec.structs.replace(STATEMENT, ratios=Ratios(share, share, share, None), requests=counts)
+    key = FactKey(FactKind.STATEMENT, "acme", "a/o/1/2")
+    [*records] = changelog.fact_records(key, Facts(statement=wide), 0)
+    assert standing(read(*records)) == {key: Facts(statement=wide)}
 
 
 def test_positions_owner_and_outbox_come_back_as_they_were() -> None:
