@@ -213,6 +213,8 @@ class Daemon:
             self._raise_by("taken", name, figures.taken[name], counter.inc)
         for name, count in figures.rejected.items():
             self._raise_by("rejected", name, count, metrics.rejected(name).inc)
+        for name, count in figures.tallied.items():
+            self._raise_by("tallied", name, count, metrics.tallied(name).inc)
         self._raise_by("restores", "failed", figures.restores_failed.total(), metrics.restore_failures.inc)
         for task in self._source.running():
             if task.now:

@@ -234,6 +234,16 @@ class KafkaSettings(_Section):
     poll_stall: Seconds = Field(
         120.0, description="s without a successful fetch after which the process exits to be restarted."
     )
+    dead_letter_records: int = Field(
+        1000,
+        gt=0,
+        description="Dead letters that a task may record in a minute; beyond it they are counted, with their offsets.",
+    )
+    dead_letter_bytes: int = Field(
+        4 << 20,
+        gt=0,
+        description="Bytes of dead letters that a task may record in a minute: at worst 6 GB a day for each task.",
+    )
     check_crcs: bool = Field(
         True, description="Check record checksums again in the client; off gains a tenth of throughput."
     )

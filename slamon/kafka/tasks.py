@@ -37,7 +37,8 @@ from slamon.kafka import changelog, clients, restore
 from slamon.kafka.alert_numbers import AlertNumbers
 from slamon.kafka.changelog import Gap, Owner, Positions, Reading
 from slamon.kafka.clients import Outgoing, TaskProducer
-from slamon.kafka.dead_letters import dead_letter, size
+from slamon.kafka.dead_letter_limits import Allowance
+from slamon.kafka.dead_letters import Place, dead_letter, size, tally
 from slamon.kafka.input_clock import InputClock
 from slamon.kafka.observations import Committed, Observations, Restored
 from slamon.kafka.partitioner import partition_for
@@ -143,6 +144,7 @@ class Task:
         self._parts: dict[FactKey, int] = {}  # of facts with more than one
         self._gaps: tuple[Gap, ...] = ()
         self._homes: set[str] = set()  # customers that belong here
+        self._letters = Allowance(kafka.dead_letter_records, kafka.dead_letter_bytes)
         self._last_commit = 0.0
         self._waits_until = 0.0
         self._leaving = False
@@ -161,19 +163,19 @@ class Task:
             for record in records:
                 event = decode(record.value, record.headers, now=wall)
                 if isinstance(event, Rejected):
-                    self._reject(record, event)
+                    self._reject(record, event, wall)
                     continue
                 customer = event.customer
                 if (customer is not None and customer not in homes) or len(record.value) > NAME_BYTES:
                     refused = self._out_of_place(event)
                     if refused is not None:
-                        self._reject(record, refused)
+                        self._reject(record, refused, wall)
                         continue
                 taken = apply(event)
                 if taken is not Taken.ACCEPTED:  # what nearly all are is not worth counting
                     refused = self._turned_away(event, taken)
                     if refused is not None:
-                        self._reject(record, refused)
+                        self._reject(record, refused, wall)
                         continue
                     other[taken] += 1
                 events[type(event)] += 1
@@ -221,7 +223,18 @@ class Task:
             )
         return None
 
-    def _reject(self, record: Any, rejected: Rejected) -> None:
+    def _reject(self, record: Any, rejected: Rejected, wall: int) -> None:
+        self._pending.rejected[rejected.reason] += 1
+        if not self._letters.allows(wall):
+            self._pending.tally(record.topic, rejected.reason, record.offset)
+            if self._letters.refuse():
+                log.warning(
+                    "dead_letters_limited",
+                    topic=record.topic,
+                    partition=self.partition,
+                    reason=rejected.reason.value,
+                )
+            return
         layout = self._company.layout
         letter = dead_letter(
             record,
@@ -233,7 +246,20 @@ class Task:
         )
         self._pending.dead_letters.append(letter)
         self._pending.letter_bytes += size(letter)
-        self._pending.rejected[rejected.reason] += 1
+        self._letters.spend(size(letter))
+
+    def _tallies(self, pending: Pending) -> list[Outgoing]:
+        return [
+            tally(
+                Place(topic, self.partition, of.first),
+                reason,
+                of,
+                application=self._company.settings.application_id,
+                topic=self._names.dead_letters,
+                partition=self.partition % self._company.layout.dead_letter_partitions,
+            )
+            for (topic, reason), of in pending.tallies.items()
+        ]
 
     def turn(self) -> None:
         """Once after every poll, when the clocks of its inputs are up to date: time may have passed."""
@@ -443,6 +469,7 @@ class Task:
             [
                 *(Outgoing(self._names.changelog, self.partition, *record) for record in kept),
                 *pending.for_readers(self._names, self.partition),
+                *self._tallies(pending),
             ]
         )
         self.committed = positions.inputs
