@@ -36,7 +36,11 @@ LOOP_LIMIT = 30.0  # s the loop may stand still before the process is to be rest
 FIGURES_EVERY = 1.0  # s
 # Nearly all garbage here is freed by counting references. The collector of cycles, by its own thresholds, would look
 # through the state of all tasks again and again, for a third of the time that events take; so it comes seldom.
-CYCLES = (50_000, 20, 100)  # new objects between two looks at the youngest; looks between two at the older ones
+CYCLES = (
+    50_000,
+    20,
+    100,
+)  # new objects between two looks at the youngest; looks between two at the older ones
 
 log = structlog.get_logger()
 
@@ -217,6 +221,8 @@ class Daemon:
             self._raise_by("taken", name, figures.taken[name], counter.inc)
         for name, count in figures.rejected.items():
             self._raise_by("rejected", name, count, metrics.rejected(name).inc)
+        for name, count in figures.tallied.items():
+            self._raise_by("tallied", name, count, metrics.tallied(name).inc)
         self._raise_by("restores", "failed", figures.restores_failed.total(), metrics.restore_failures.inc)
         for task in self._source.running():
             if task.now:
