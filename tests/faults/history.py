@@ -9,7 +9,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from slamon.domain.decisions import AlertTransition, FactKey, Facts
-from slamon.kafka import changelog
+from slamon.kafka import changelog, formats
 from slamon.kafka.changelog import Owner, Positions, Reading
 
 
@@ -117,13 +117,12 @@ def task_of(records: Iterable[Any]) -> Task:
 
 def _facts(reading: Reading, key: bytes) -> tuple[FactKey, Facts | None]:
     """What stands under the key of a first part."""
-    first = reading._facts.get(key)
+    first = reading._standing.get(key)
     name = changelog._decode_key(key[3:])
     if first is None:
         return name, None
     parts: int = changelog._PART.unpack_from(first, 1)[0]
-    rest = (reading._facts[key[:1] + changelog._PART.pack(part) + key[3:]][3:] for part in range(1, parts))
-    return name, changelog._unpacked(b"".join([first[3:], *rest]))
+    return name, formats.unpack(first[0], name, reading._whole(key, first, parts))
 
 
 @dataclass(frozen=True, slots=True)
