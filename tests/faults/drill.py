@@ -41,9 +41,12 @@ async def run(
             watching = group.create_task(under_test.watch(), name="watch")
             unsettled = await _until(lambda: _all_commit(under_test, reader))
             await clock.wait(QUIET_BEFORE)
+            following = group.create_task(reader.follow(names.changelog), name="follow")
             await strike(under_test, planned, say, struck)
             say("all is healed; waiting until everything is read, told and heard")
             await under_test.heal(PODS)
+            following.cancel()
+            await asyncio.wait([following])
             load.stop()
             await loading
             unsettled += await _until(lambda: _all_read(under_test, reader))

@@ -110,9 +110,7 @@ def _subject(event: Event) -> str:
     return event.exclusion if isinstance(event, ExclusionEvent) else event.service
 
 
-def _events(facts: Facts | None) -> tuple[Event, ...]:
-    if facts is None:
-        return ()
+def _events(facts: Facts) -> tuple[Event, ...]:
     return (
         *(facts.tickets or ()),
         *(facts.services or ()),
@@ -302,7 +300,7 @@ def _open_after(commit: Commit, open_: set[str]) -> set[str]:
     changed = {
         key.subject: facts.alert.firing is not None
         for key, facts in commit.facts
-        if key.kind is FactKind.ALERT and facts is not None and facts.alert is not None
+        if key.kind is FactKind.ALERT and facts.alert is not None
     }
     return {id_ for id_ in open_ | changed.keys() if changed.get(id_, id_ in open_)}
 
