@@ -271,7 +271,8 @@ def no_alert_was_untrue_of_the_facts_committed_with_it(evidence: Evidence, findi
         for commit in task.commits:
             moved = commit.positions.now > now
             now = commit.positions.now
-            before = _should_fire(judge, now) if moved else set()
+            fired = {number: one for number, one in commit.decided.items() if one.transition.value == "fired"}
+            before = _should_fire(judge, now) if moved and fired else set()
             for _, facts in commit.facts:
                 for event in _events(facts):
                     judge.apply(event)
@@ -280,10 +281,9 @@ def no_alert_was_untrue_of_the_facts_committed_with_it(evidence: Evidence, findi
                 continue
             after = _should_fire(judge, now)
             resolved = {one.id for one in commit.decided.values() if one.transition.value == "resolved"}
-            for number, one in commit.decided.items():
-                if one.transition.value == "fired":
-                    true = one.id in before | after | resolved
-                    finding.expect(true, f"partition {partition}, number {number} was untrue at {now}: {one}")
+            for number, one in fired.items():
+                true = one.id in before | after | resolved
+                finding.expect(true, f"partition {partition}, number {number} was untrue at {now}: {one}")
             differs = open_ ^ after
             for id_ in differs & differed:
                 finding.expect(False, f"partition {partition}, {id_}: open is {id_ in open_} at {now}")

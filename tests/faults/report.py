@@ -60,30 +60,33 @@ def _figures(evidence: Evidence) -> Iterator[tuple[str, str]]:
     yield "producers abandoned", f"{said['producer_abandoned']}"
     yield "pods that ended by themselves", f"{len(evidence.exits)}"
     yield "heard by the receiver", f"{len(evidence.heard)} alerts"
-    for how, seconds in sorted(_takeovers(evidence).items()):
-        yield f"after {how}: until another life commits", _spread(seconds)
+    for how, found in sorted(_takeovers(evidence).items()):
+        yield f"after {how}: until another life commits", _spread([seconds for seconds, _ in found])
+        alone = [seconds for seconds, disturbed in found if not disturbed]
+        if alone:
+            yield "… where nothing else was broken meanwhile", _spread(alone)
 
 
-def _takeovers(evidence: Evidence) -> dict[str, list[float]]:
-    """How → for each task that was lost, the seconds until it was committed to by another life of any pod."""
-    found: dict[str, list[float]] = defaultdict(list)
+def _takeovers(evidence: Evidence) -> dict[str, list[tuple[float, bool]]]:
+    """How → for each task that was lost, the seconds until another life committed to it, and whether more was broken."""
+    found: dict[str, list[tuple[float, bool]]] = defaultdict(list)
     for loss in evidence.losses:
         for task in evidence.tasks.values():
-            seconds = _takeover(loss, task)
-            if seconds is not None:
-                found[loss.how].append(seconds)
+            end = _taken_over(loss, task)
+            if end is not None:
+                others = [one for one in evidence.struck if one.start < end and loss.at < one.end]
+                found[loss.how].append(((end - loss.at) / SECOND, len(others) > 1))
     return found
 
 
-def _takeover(loss: Loss, task: Task) -> float | None:
-    """None: the pod did not have the task, or nobody took it until the end."""
+def _taken_over(loss: Loss, task: Task) -> int | None:
+    """When; None: the pod did not have the task, or nobody took it until the end."""
     before = [taking for taking in task.takings if taking.at <= loss.at]
     if not before or before[-1].owner.instance != loss.pod:
         return None
     life = before[-1].owner.started
     after = (commit.at for commit in task.commits if commit.at > loss.at and commit.owner.started != life)
-    first = next(after, None)
-    return None if first is None else (first - loss.at) / SECOND
+    return next(after, None)
 
 
 def _spread(seconds: list[float]) -> str:
