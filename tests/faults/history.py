@@ -39,8 +39,8 @@ class Reader:
             auto_offset_reset="none",
             fetch_max_wait_ms=50,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             ends = await consumer.end_offsets(tps)
             first = await consumer.beginning_offsets(tps)
             for tp in tps:
