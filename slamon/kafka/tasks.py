@@ -468,7 +468,8 @@ class Task:
 
     def _positions(self) -> Positions:
         inputs = {topic: one.position for topic, one in self.clocks.items()}
-        return Positions(inputs, self.now, self.alerts.newest, self.alerts.seen_to, self._gaps)
+        alerts = self.alerts
+        return Positions(inputs, self.now, alerts.newest, alerts.seen_to, self._gaps, alerts.orphans)
 
     def _owner(self, nonce: bytes) -> Outgoing:
         record = changelog.owner_record(Owner(nonce, self._company.instance, self._company.started))
@@ -594,6 +595,7 @@ class Task:
             found.alerts,
             found.alerts_end,
             too_old=clock.now() - self._company.layout.alerts_retention // 2,
+            orphans=() if reading.positions is None else reading.positions.orphans,
         )
         self._pending.alerts_again += again
         self._company.observations.figures.alerts_too_old += len(given_up)
