@@ -232,6 +232,8 @@ class Source:
     # ------------------------------------------------------------------------------------------------ what tasks ask for
 
     def _began(self, task: Task) -> None:
+        if self._stopping.is_set():
+            return  # nobody polls any more, and its inputs may be assigned to somebody else
         for tp in task.inputs:
             self._consumer.seek(tp, task.clocks[tp.topic].position)
         self._held.discard(task.partition)
