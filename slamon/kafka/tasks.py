@@ -583,7 +583,7 @@ class Task:
             self.clocks[topic] = InputClock(
                 at, clock.wall(), prompt=round(PROMPT * self._kafka.fetch_max_wait * 1e6)
             )
-        self.committed = {topic: one.position for topic, one in self.clocks.items()}
+        self.committed = dict(positions.inputs) if positions is not None else {}
         self._gaps = (*(positions.gaps if positions is not None else ()), *gaps)[-GAPS_KEPT:]
         return gaps
 
