@@ -490,7 +490,7 @@ def _agreements_of(settings: "Settings") -> "AgreementsInUse":
     from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 
     try:
-        return AgreementsInUse(settings.agreements)
+        return AgreementsInUse(settings.agreements, keep_days=settings.facts.keep)
     except AgreementsRefused as refused:
         _tell_faults(refused.faults)
     except OSError as error:
