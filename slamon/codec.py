@@ -3,7 +3,8 @@
 Three shapes are read: a flat JSON object; a CloudEvents 1.0 event in structured mode (the same with `specversion`, its
 payload beside it or in `data`); and the binary Kafka binding (`ce_*` headers, the value is the data). Where a member is
 named twice, the CloudEvents attribute wins over the payload. `null` is a member left out, unknown members are ignored,
-a member that belongs to another type is unknown. Nothing a record can hold makes `decode` raise.
+a member that belongs to another type is unknown. Nothing a record can hold makes `decode` raise. What needs none of this
+is read by `plain_records`; here is what each record means, and what is wrong with it.
 
 Instants are RFC 3339 with an offset, held as integer microseconds in UTC: digits beyond are cut off, never rounded, so
 that no fact moves into the next period. Seconds are read from their digits for the same reason.
@@ -20,6 +21,7 @@ from typing import NoReturn, TypeVar
 import msgspec
 import orjson
 
+from slamon import plain_records
 from slamon.domain.events import (
     DAY,
     HOUR,
@@ -37,6 +39,7 @@ from slamon.domain.events import (
     TicketStatus,
 )
 from slamon.domain.periods import TABLE_END
+from slamon.plain_records import LARGEST_INTEGER, LONGEST_DURATION
 
 FUTURE_LIMIT = HOUR  # a producer's clock may be ahead of ours by so much
 LATEST_EVENT = TABLE_END - 1  # after the year 2100 no calendar is known, and nothing can be judged
@@ -113,11 +116,12 @@ def _start_of_minute(text: str) -> int:
 
 def parse_instant(text: str) -> int:
     """RFC 3339 with an offset -> microseconds in UTC. Raises InstantError."""
+    usual = plain_records.instant(text)
+    return _parse_any_instant(text) if usual is None else usual
+
+
+def _parse_any_instant(text: str) -> int:
     try:
-        if len(text) == 27 and text[19] == "." and text[26] == "Z":  # as we write it: most are
-            digits = text[17:19] + text[20:26]
-            if digits.isascii() and digits.isdigit() and digits < "6":
-                return _start_of_minute(text[:17]) + int(digits)
         at = _start_of_minute(text[:17]) + _SECONDS[text[17:19]]  # no 60: a leap second is no instant of ours
     except (LookupError, ValueError):
         _malformed(text)
@@ -171,7 +175,6 @@ def format_seconds(duration: int) -> str:
 
 
 _DIGITS = Context(prec=64, rounding=ROUND_DOWN)
-LONGEST_DURATION = 10**15  # microseconds, some 31 years: more is a mistake, and state holds 64-bit integers
 
 
 @lru_cache(maxsize=1024)
@@ -260,24 +263,12 @@ def decode(
         return Rejected(RejectReason.NOT_JSON, "the record has no value")
     if len(value) > LARGEST_RECORD:
         return Rejected(RejectReason.TOO_LARGE, f"{len(value)} bytes, at most {LARGEST_RECORD} are read")
-    text = value
-    try:
-        context = _context(headers) if headers else None
-        if context is not None:
-            text = _merged(value, context)
-        wire = _wire.decode(text)
-        if wire.data is not _NONE and wire.specversion is not _NONE and context is None:
-            text = _unwrapped(value)
-            wire = _wire.decode(text)
-        event = _BUILDERS[type(wire)](wire)
-    except _Refused as refused:
-        return Rejected(refused.reason, refused.detail)
-    except msgspec.ValidationError as error:
-        return _why_not(text, str(error))
-    except RecursionError:
-        return Rejected(RejectReason.NOT_JSON, "nested too deeply")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Rejected(RejectReason.NOT_JSON, str(error))
+    event = None if headers else plain_records.read(value)
+    if event is None:
+        read = _read(value, headers)
+        if isinstance(read, Rejected):
+            return read
+        event = read
     if event.time > LATEST_EVENT:
         return Rejected(
             RejectReason.IN_THE_FUTURE, f"time: {format_instant(event.time)} is after the year 2100"
@@ -287,6 +278,37 @@ def decode(
             RejectReason.IN_THE_FUTURE, f"time: {format_instant(event.time)} is more than one hour ahead"
         )
     return event
+
+
+def flat(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> bytes:
+    """The record as one that needs no headers: those of the binary binding moved into its object, if that can be done."""
+    try:
+        context = _context(headers)
+        return value if context is None else _merged(value, context)
+    except (_Refused, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return value
+
+
+def _read(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> Event | Rejected:
+    """What the record says, whatever its time."""
+    text = value
+    try:
+        context = _context(headers) if headers else None
+        if context is not None:
+            text = _merged(value, context)
+        wire = _wire.decode(text)
+        if wire.data is not _NONE and wire.specversion is not _NONE and context is None:
+            text = _unwrapped(value)
+            wire = _wire.decode(text)
+        return _BUILDERS[type(wire)](wire)
+    except _Refused as refused:
+        return Rejected(refused.reason, refused.detail)
+    except msgspec.ValidationError as error:
+        return _why_not(text, str(error))
+    except RecursionError:
+        return Rejected(RejectReason.NOT_JSON, "nested too deeply")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Rejected(RejectReason.NOT_JSON, str(error))
 
 
 def _why_not(text: bytes, complaint: str) -> Rejected:
@@ -365,7 +387,6 @@ _REPLIES = _words(Reply)
 _SERVICE_STATUSES = _words(ServiceStatus)
 _EXCLUSION_STATES = _words(ExclusionState)
 _EXCLUSION_REASONS = _words(ExclusionReason)
-LARGEST_INTEGER = 2**63 - 1  # state holds 64-bit integers
 
 
 def _word(member: str, word: str | None, closed: Mapping[str, _Word]) -> _Word | None:

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from slamon.agreement_files.schema import DIALECT, Schema, agreement_schema
-from slamon.codec import LARGEST_INTEGER, LONGEST_DURATION
 from slamon.domain.events import SECOND, ExclusionReason, ExclusionState, Reply, ServiceStatus, TicketStatus
+from slamon.plain_records import LARGEST_INTEGER, LONGEST_DURATION
 from slamon.settings import Settings
 
 

@@ -136,6 +136,10 @@ class AlertBook:
         """What is remembered of a subject, by alert id."""
         return self._of.get(subject, {})
 
+    def count(self) -> int:
+        """Of memories."""
+        return sum(map(len, self._of.values()))
+
     def release(self, subject: Subject) -> dict[str, AlertMemory]:
         """Forget what is remembered of a subject, and return it by alert id."""
         return self._of.pop(subject, {})

@@ -18,22 +18,31 @@ _LAST = struct.Struct(">q")  # in front of what is packed, to be seen without un
 class ColdTickets:
     """Those of one customer, by name."""
 
-    __slots__ = ("_packed",)
+    __slots__ = ("_packed", "alerts")
 
     def __init__(self) -> None:
         self._packed: dict[str, bytes] = {}
+        self.alerts = 0  # packed with them
 
     def __len__(self) -> int:
         return len(self._packed)
 
+    def __contains__(self, ticket: str) -> bool:
+        return ticket in self._packed
+
     def keep(self, ticket: str, kept: Kept, last: int) -> None:
         """`last`: the last instant that anything told of the ticket speaks of."""
         self._packed[ticket] = _LAST.pack(last) + _pack(kept)
+        self.alerts += len(kept.alerts)
 
     def take(self, ticket: str) -> Kept | None:
         """What was kept of it, which is no longer here then."""
         packed = self._packed.pop(ticket, None)
-        return None if packed is None else _unpacked(packed)
+        if packed is None:
+            return None
+        kept = _unpacked(packed)
+        self.alerts -= len(kept.alerts)
+        return kept
 
     def look(self, ticket: str) -> Kept | None:
         packed = self._packed.get(ticket)

@@ -18,9 +18,9 @@ what can matter no more is forgotten (see `forgetting`), a little at each advanc
 
 import enum
 import heapq
-from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import assert_never
 
 from slamon.domain.agreement import Agreement
@@ -48,18 +48,18 @@ from slamon.domain.decisions import (
     statement_fact,
 )
 from slamon.domain.events import (
-    DAY,
     HOUR,
     MINUTE,
     AvailabilityEvent,
     Event,
     ExclusionEvent,
     RequestsEvent,
+    ServiceStatus,
     TicketEvent,
-    order_key,
 )
 from slamon.domain.forgetting import forgettable
 from slamon.domain.intervals import FOREVER
+from slamon.domain.slot_facts import WIDTHS, SlotFacts, cut, joined
 from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket, ending_of, wanted_alert
 
@@ -70,6 +70,9 @@ FORGOTTEN_EVERY = HOUR  # how often all that is kept is looked through
 LOOKS_AT_ONCE = 2000  # of that at one advance, a ms or two
 FORGETTING_COSTS = 100  # looks
 MANY_TIMERS = 1000  # out of use, before it is worth while to look for them
+REWRITTEN_AT_ONCE = (
+    100  # records of services of the width that is written no more: a commit is not to take seconds
+)
 
 
 class Taken(enum.Enum):
@@ -101,6 +104,7 @@ class Monitor:
         subject_limit: int | None = None,
         at_hand: int = AT_HAND,
         recall: Callable[[str, str], Kept | None] | None = None,
+        hourly: bool = True,
     ) -> None:
         """`steps`: visit every key (replay). `on_time`: what is known within so many microseconds is not late.
 
@@ -110,6 +114,7 @@ class Monitor:
         `subject_limit`: so many events of one subject are taken, no more; None: any number.
         `at_hand`: a decided ticket is packed so many microseconds after it was last heard of (only if `durable`).
         `recall`: gives back what was kept of a ticket, by customer and ticket, and keeps it no longer (see `release`).
+        `hourly`: records of services and requests are of an hour each, else of a day; both are taken back.
         """
         by_customer: dict[str, list[Agreement]] = {}
         for agreement in agreements:
@@ -129,8 +134,10 @@ class Monitor:
         self._sweeps_at = -FOREVER  # the next time
         self._released_unknown = 0  # of the packed and the released tickets, those that nobody saw open
         self._services: dict[tuple[str | None, str], dict[str, AvailabilityEvent]] = {}  # by id
-        self._service_days: dict[tuple[str | None, str, int], list[AvailabilityEvent]] = {}
-        self._request_days: dict[FactKey, list[RequestsEvent]] = {}
+        self._slots = SlotFacts(hourly=hourly)
+        self._outgrown: dict[
+            FactKey, tuple[FactKey, ...]
+        ] = {}  # records of the other width, by which ones to replace them
         self._alerts = AlertBook()
         self._decisions: list[Decision] = []
         self._aside: dict[FactKey, Facts] = {}  # restored, but no agreement speaks of it
@@ -160,6 +167,12 @@ class Monitor:
         if facts is None:
             self._forget(key)
             return
+        if self._slots.is_outgrown(key):
+            parts = self._slots.resized(facts)
+            for one, part in parts.items():
+                self.restore(one, part)
+            self._outgrown[key] = tuple(parts)
+            return
         events: tuple[Event, ...] = (
             *(facts.tickets or ()),
             *(facts.services or ()),
@@ -176,7 +189,8 @@ class Monitor:
                 watch.settlement.restore(facts.statement)
             spoken_of = watch is not None
         if not spoken_of:
-            self._aside[key] = facts
+            known = self._aside.get(key) if key.kind in WIDTHS else None
+            self._aside[key] = facts if known is None else joined(known, facts)
 
     def start(self, now: int) -> None:
         """Everything is restored: derive all verdicts as of `now`; what fires or is settled is not said again.
@@ -222,6 +236,19 @@ class Monitor:
             case _:
                 assert_never(event)
 
+    def lose_sight(self, mark: str, since: int) -> None:
+        """Events were lost that nobody will ever read: of no service is anything known from `since` on, or from what was
+        last heard of it if that is later, until it is heard of again.
+
+        It is kept like an event, with the id `mark`.
+        """
+        for customer in self.customers.values():
+            for service in sorted(customer.services):
+                newest = customer.timeline(service).newest()
+                if newest is not None:  # else nothing was known anyway
+                    at = max(since, newest + 1)
+                    self.apply(AvailabilityEvent(mark, at, customer.id, service, ServiceStatus.UNKNOWN))
+
     def _take_ticket(self, event: TicketEvent) -> Taken:
         customer = self.customers.get(event.customer)
         if customer is None or not customer.hears_tickets:
@@ -261,9 +288,7 @@ class Monitor:
             return _repeated(known, event)
         events[event.id] = event
         if self._durable:
-            day = event.time // DAY
-            insort(self._service_days.setdefault((*subject, day), []), event, key=order_key)
-            self._changed[FactKey(FactKind.SERVICE_DAY, event.customer, event.service, day)] = None
+            self._changed[self._slots.add(event)] = None
         late = False
         for customer in concerned:
             timeline = customer.timeline(event.service)
@@ -290,9 +315,7 @@ class Monitor:
             return _repeated(known, event)
         newest = log.add(event)
         if self._durable:
-            key = FactKey(FactKind.REQUESTS_DAY, event.customer, event.service, event.time // DAY)
-            insort(self._request_days.setdefault(key, []), event, key=order_key)
-            self._changed[key] = None
+            self._changed[self._slots.add(event)] = None
         for watch in concerned:
             watch.hear(event)
             self._soil(watch)
@@ -706,13 +729,23 @@ class Monitor:
 
     def drain(self) -> list[Decision]:
         """What was decided since the last call: changed records first, then the rest in the order of deciding."""
-        if not self._changed and not self._decisions:
+        if not self._changed and not self._decisions and not self._outgrown:
             return []
-        records = [FactsChanged(key, self._facts(key)) for key in self._changed]
-        decided = [*records, *self._decisions]
+        decided = [*self._records(), *self._decisions]
         self._changed = {}
         self._decisions = []
         return decided
+
+    def _records(self) -> list[FactsChanged]:
+        """Those that changed, and some of those to be rewritten: what replaces a record is written whole as it goes."""
+        outgrown = dict(islice(self._outgrown.items(), REWRITTEN_AT_ONCE))
+        for key, replacing in outgrown.items():
+            self._changed.update(dict.fromkeys(replacing))
+            del self._outgrown[key]
+        return [
+            *(FactsChanged(key, self._facts(key)) for key in self._changed),
+            *(FactsChanged(key, None) for key in outgrown),
+        ]
 
     def facts(self) -> Iterator[tuple[FactKey, Facts]]:
         """Everything that another monitor needs to go on from here, by `restore` and `start`.
@@ -720,8 +753,7 @@ class Monitor:
         It may go on itself meanwhile: a record is given as it is then, and those that are new come by `drain`.
         """
         keys = [
-            *(FactKey(FactKind.SERVICE_DAY, *service_day) for service_day in self._service_days),
-            *self._request_days,
+            *self._slots,
             *(
                 FactKey(FactKind.TICKET, customer.id, ticket)
                 for customer in self.customers.values()
@@ -741,20 +773,34 @@ class Monitor:
                 for id_, memory in self._alerts_of_ticket(key):
                     yield FactKey(FactKind.ALERT, key.customer, id_), Facts(alert=memory)
         for subject, id_, memory in self._alerts.memories():
-            yield FactKey(FactKind.ALERT, subject[1], id_), Facts(alert=memory)
+            if subject[0] != "ticket" or not self._knows(*subject[1:]):
+                yield FactKey(FactKind.ALERT, subject[1], id_), Facts(alert=memory)
         for watch in self.watches():
             for statement in watch.settlement.statements():
                 yield statement_fact(statement), Facts(statement=statement)
         yield from list(self._aside.items())
+        for key, replacing in tuple(self._outgrown.items()):
+            found = (facts for one in replacing if (facts := self._facts(one)) is not None)
+            yield key, cut(found, key)
+
+    def count_facts(self) -> int:
+        """How many `facts` would give, without making them; or some more, for tickets of which only alerts are known."""
+        return (
+            len(self._slots)
+            + len(self._outgrown)
+            + sum(
+                len(customer.tickets) + len(customer.cold) + customer.cold.alerts + len(customer.exclusions)
+                for customer in self.customers.values()
+            )
+            + self._alerts.count()
+            + sum(1 for watch in self.watches() for _ in watch.settlement.statements())
+            + len(self._aside)
+        )
 
     def _facts(self, key: FactKey) -> Facts | None:
         """What stands under the key; None: nothing."""
-        if key.kind is FactKind.SERVICE_DAY:
-            services = self._service_days.get((key.customer, key.subject, key.day))
-            return Facts(services=tuple(services)) if services else None
-        if key.kind is FactKind.REQUESTS_DAY:
-            requests = self._request_days.get(key)
-            return Facts(requests=tuple(requests)) if requests else None
+        if key.kind in WIDTHS:
+            return self._slots.facts(key) if key in self._slots else self._aside.get(key)
         customer = self.customers.get(key.customer or "")
         if customer is None:
             return None
@@ -763,6 +809,10 @@ class Monitor:
             return Facts(tickets=events) if events else None
         exclusions = customer.exclusions.get(key.subject)
         return Facts(exclusions=tuple(exclusions)) if exclusions else None
+
+    def _knows(self, customer: str, ticket: str) -> bool:
+        found = self.customers.get(customer)
+        return found is not None and (ticket in found.tickets or ticket in found.cold)
 
     def _alerts_of_ticket(self, key: FactKey) -> list[tuple[str, AlertMemory]]:
         customer = self.customers[key.customer or ""]

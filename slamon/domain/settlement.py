@@ -50,10 +50,13 @@ class Settlement:
     def statements(self) -> Iterator[Statement]:
         """The newest revision of each, those that are final because their period is judged no longer included.
 
-        What is said on the way of a period still to come is given as it is then; of a new period it is not given.
+        What is said, or forgotten, on the way of a period still to come is given as it is then; of a new period it is not
+        given.
         """
         for period in (*self.settled, *self._restored):
-            yield self.settled.get(period) or self._restored[period]
+            statement = self.settled.get(period) or self._restored.get(period)
+            if statement is not None:
+                yield statement
 
     def given_before(self, horizon: int) -> list[Statement]:
         """Those of periods that ended before, without the newest of all."""

@@ -290,7 +290,8 @@ def test_what_no_agreement_speaks_of_is_forgotten_by_its_own_times() -> None:
     daemon.kept = dict(before.kept)
     daemon.monitor.start(MIDNIGHT + 3 * DAY)
     daemon.take(solved + KEEP)
-    assert {key.kind for key in daemon.kept} == {*FactKind} - {FactKind.REQUESTS_DAY}
+    kinds = {FactKind.TICKET, FactKind.EXCLUSION, FactKind.SERVICE_HOUR, FactKind.ALERT, FactKind.STATEMENT}
+    assert {key.kind for key in daemon.kept} == kinds
     assert dict(daemon.monitor.facts()) == daemon.kept
     daemon.take(MIDNIGHT + 3 * DAY + KEEP)
     assert daemon.kept == {}

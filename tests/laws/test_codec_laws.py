@@ -8,7 +8,19 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slamon.codec import LATEST_EVENT, Rejected, decode, encode, format_instant, format_seconds, parse_instant
+from slamon import plain_records
+from slamon.codec import (
+    LATEST_EVENT,
+    InstantError,
+    Rejected,
+    _parse_any_instant,
+    _read,
+    decode,
+    encode,
+    format_instant,
+    format_seconds,
+    parse_instant,
+)
 from slamon.domain.events import (
     AvailabilityEvent,
     Event,
@@ -185,13 +197,17 @@ def test_no_json_makes_decode_raise(
     decode(json.dumps(members).encode(errors="surrogatepass"), headers, now=0)
 
 
-@given(events, st.data())
-def test_no_damage_to_a_good_record_makes_decode_raise(event: Event, data: st.DataObject) -> None:
-    record = bytearray(encode(event))
+def damaged(data: st.DataObject, good: bytes, with_: st.SearchStrategy[bytes]) -> bytes:
+    record = bytearray(good)
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(record) - 1))
-        record[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
-    decode(bytes(record), now=0)
+        record[place : place + data.draw(st.integers(0, 2))] = data.draw(with_)
+    return bytes(record)
+
+
+@given(events, st.data())
+def test_no_damage_to_a_good_record_makes_decode_raise(event: Event, data: st.DataObject) -> None:
+    decode(damaged(data, encode(event), st.binary(max_size=2)), now=0)
 
 
 @given(almost_events)
@@ -199,6 +215,45 @@ def test_what_is_accepted_can_be_written_and_read_back(members: dict[str, object
     event = decode(json.dumps(members).encode(errors="surrogatepass"), now=None)
     if not isinstance(event, Rejected):
         assert decode(encode(event), now=None) == event
+
+
+@given(events)
+def test_a_good_ticket_or_availability_record_is_plain(event: Event) -> None:
+    plain = plain_records.read(encode(event))
+    whole = not isinstance(event, AvailabilityEvent) or (event.interval or 0) % 1_000_000 == 0
+    if isinstance(event, TicketEvent | AvailabilityEvent) and whole:
+        assert plain == event
+
+
+@given(almost_events)
+def test_what_is_plain_says_the_same_read_either_way(members: dict[str, object]) -> None:
+    value = json.dumps(members).encode(errors="surrogatepass")
+    assert plain_records.read(value) in (None, _read(value, ()))
+
+
+@given(events, st.data())
+def test_what_is_plain_after_damage_says_the_same_read_either_way(event: Event, data: st.DataObject) -> None:
+    value = damaged(
+        data, encode(event), st.binary(max_size=2) | st.sampled_from([b'"', b",", b"0", b".", b"null"])
+    )
+    assert plain_records.read(value) in (None, _read(value, ()))
+
+
+@given(instants, st.sampled_from([20, 24, 27]), st.data())
+def test_an_instant_in_a_usual_form_says_the_same_read_either_way(
+    at: int, length: int, data: st.DataObject
+) -> None:
+    usual = format_instant(at)[: length - 1] + "Z" if length > 20 else format_instant(at)[:19] + "Z"
+    assert plain_records.instant(usual) == _parse_any_instant(usual)
+    other = damaged(
+        data, usual.encode(), st.text("0123456789-:.,+TtZzW ", max_size=2).map(str.encode)
+    ).decode()
+    try:
+        expected = _parse_any_instant(other)
+    except InstantError:
+        assert plain_records.instant(other) is None
+    else:
+        assert plain_records.instant(other) in (None, expected)
 
 
 @given(instants)

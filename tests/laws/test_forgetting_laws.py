@@ -65,7 +65,10 @@ def test_a_monitor_that_packs_every_decided_ticket_at_once_says_the_same(
         for daemon in (warm, cold):
             daemon.take(batch, now)
         assert cold.facts == warm.facts
-        assert dict(cold.monitor.facts()) == cold.facts
+        held = list(cold.monitor.facts())
+        assert dict(held) == cold.facts
+        assert len(held) == len(cold.facts), "none is given twice"
+        assert cold.monitor.count_facts() >= len(held)
     assert told(cold.monitor) == told(warm.monitor)
     assert cold.monitor.opening_unknown() == warm.monitor.opening_unknown()
     assert list(cold.monitor.firing()) == list(warm.monitor.firing())
