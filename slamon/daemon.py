@@ -17,7 +17,7 @@ from slamon import __version__, clock
 from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 from slamon.domain.agreement import Agreement
 from slamon.domain.decisions import Transition
-from slamon.domain.events import SECOND
+from slamon.domain.events import DAY, SECOND
 from slamon.domain.monitor import Monitor
 from slamon.kafka import clients
 from slamon.kafka.observations import Committed, Observations, Restored
@@ -80,7 +80,7 @@ class Daemon:
             self._by_partition.get(partition, []),
             steps=False,
             on_time=self._on_time,
-            keep=facts.keep * SECOND,
+            keep=facts.keep * DAY,
             subject_limit=facts.subject_limit,
             hourly=hourly,
         )
