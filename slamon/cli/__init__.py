@@ -29,6 +29,7 @@ COMMANDS: tuple[click.Command, ...] = (
     judging.explain,
     kafka.topics_group,
     kafka.publish_command,
+    kafka.repartition_command,
 )
 for command in COMMANDS:
     main.add_command(command)

@@ -12,7 +12,7 @@ from slamon.cli import main
 from tests.shell.documentation import answered, examples_of, files_of, page
 
 PAGES = ("commands.md", "explain.md")
-NAMED_ONLY = {"run", "publish", "topics create", "demo"}  # they need a Kafka, or start one
+NAMED_ONLY = {"run", "publish", "repartition", "topics create", "demo"}  # they need a Kafka, or start one
 ASKED = {"--help", "--version"}
 WRITTEN = ("clocks", "standings", "statements", "credits", "alerts", "rejected")
 
