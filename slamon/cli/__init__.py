@@ -30,6 +30,7 @@ COMMANDS: tuple[click.Command, ...] = (
     kafka.topics_group,
     kafka.publish_command,
     dead_letters.group,
+    kafka.repartition_command,
 )
 for command in COMMANDS:
     main.add_command(command)

@@ -16,6 +16,7 @@ PAGES = ("commands.md", "explain.md")
 NAMED_ONLY = {
     "run",
     "publish",
+    "repartition",
     "topics create",
     "demo",
     *(f"dead-letters {word}" for word in ("list", "retry", "dismiss")),
