@@ -74,7 +74,7 @@ class Logs:
     unread: Sequence[str]
 
 
-async def inspect(admin: Any, seen: Cluster, settings: KafkaSettings, now: int) -> Logs:
+async def inspect(seen: Cluster, settings: KafkaSettings, now: int) -> Logs:
     """Raises clients.Unreachable, topics.Refused."""
     names = settings.topics
     reader = clients.reader(settings, "slamon-doctor")
@@ -96,7 +96,8 @@ async def inspect(admin: Any, seen: Cluster, settings: KafkaSettings, now: int) 
             samples = await _samples(reader, {tp: bounds[tp] for tp in inputs}, seen, settings, now)
         except Refused as error:
             unread.append(str(error))
-        commits = {tp.partition: await _commits(admin, seen, tp, bounds[tp]) for tp in kept}
+        async with cluster.asking(settings) as admin:
+            commits = {tp.partition: await _commits(admin, seen, tp, bounds[tp]) for tp in kept}
     finally:
         await clients.end(reader.stop())
     return Logs(bounds, positions, oldest, samples, commits, unread)
