@@ -26,13 +26,14 @@ from slamon.domain.monitor import Monitor
 from slamon.kafka.changelog import Reading
 from slamon.kafka.dead_letters import OVERHEAD
 from slamon.kafka.dead_letters import size as letter_size
+from slamon.kafka.formats import BY_THE_HOUR
 from slamon.kafka.input_clock import InputClock
 from slamon.kafka.observations import Observations
 from slamon.kafka.pending import Pending
 from slamon.kafka.tasks import Company, Task
 from slamon.kafka.topics import DEAD_LETTER_ROOM, DEFAULT_RECORD_BYTES, Layout
 from slamon.records import clock_record, standing_record, statement_record
-from slamon.settings import Settings
+from slamon.settings import FORMATS, Settings
 from tests.fuzz.mutations import Headers, World
 from tests.scenarios.test_every_option import TERMS
 
@@ -101,23 +102,31 @@ class _Round:
         self._wall = START
         self._offset = 0
         self._count = Count()
+        self._format = random.Random(name).choice(FORMATS)
         partitions = 2 if random.Random(name).randrange(STRANGERS) == 0 else 1
         layout = Layout(partitions, partitions, DEFAULT_RECORD_BYTES + DEAD_LETTER_ROOM, 7 * DAY)
         self._observations = Observations()
         self._company = Company(
-            self._settings, layout, "fuzz", START, lambda _: self._monitor(), self._observations,
-            _nothing, _nothing, _nobody_asks, _nothing,
+            self._settings, layout, "fuzz", START, lambda *_: self._monitor(), self._observations,
+            _nothing, _nothing, _nobody_asks, _nothing, _nothing,
         )  # fmt: skip
         self._task = Task(0, self._company)
         self._topic = self._settings.kafka.topics.tickets
         self._task.monitor = self._monitor()
         self._task.monitor.start(START)
         self._task.now = START
-        self._task.clocks = {topic: InputClock(0) for topic in self._task.topics}
+        self._task.clocks = {topic: InputClock(0, since=0, prompt=1 << 62) for topic in self._task.topics}
         self._log = Reading()
 
     def _monitor(self) -> Monitor:
-        return Monitor(self._agreements, steps=False, on_time=ON_TIME, keep=KEEP, subject_limit=SUBJECT_LIMIT)
+        return Monitor(
+            self._agreements,
+            steps=False,
+            on_time=ON_TIME,
+            keep=KEEP,
+            subject_limit=SUBJECT_LIMIT,
+            hourly=self._format >= BY_THE_HOUR,
+        )
 
     def run(self, records: int) -> Count:
         services: dict[str, tuple[str, ...]] = {"nobody": ("nothing",)}
@@ -157,7 +166,9 @@ class _Round:
         task, count, names = self._task, self._count, self._settings.kafka.topics
         task._gather()
         pending, task._pending = task._pending, Pending()
-        for key, value in pending.for_changelog(task._positions(), task.alerts.take_seen(), task._parts):
+        for key, value in pending.for_changelog(
+            task._positions(), task.alerts.take_seen(), task._parts, self._format
+        ):
             assert len(key) + len(value or b"") + OVERHEAD <= DEFAULT_RECORD_BYTES, key
             count.changelog_bytes += len(key) + len(value or b"")
             self._log.take(key, value)
