@@ -20,8 +20,9 @@ from slamon.cli.reading import settings_of
     show_default=True,
     help="For people or for programs.",
 )
+@click.option("--thorough", is_flag=True, help="Read the whole changelog too, as a restore does.")
 @click.option("--strict", is_flag=True, help="A warning is a failure, too.")
-def doctor(config: Path, *, form: str, strict: bool) -> None:
+def doctor(config: Path, *, form: str, thorough: bool, strict: bool) -> None:
     """Look at brokers, topics, rights, tasks, inputs, clocks, dead letters, agreements and Alertmanagers.
 
     Changes nothing and joins no group. Ends with 1 if there is an error.
@@ -31,7 +32,7 @@ def doctor(config: Path, *, form: str, strict: bool) -> None:
     from slamon.doctor import Level
 
     settings = settings_of(config)
-    found = finish(lambda: examination.examined(settings, config, clock.wall()))
+    found = finish(lambda: examination.examined(settings, config, clock.wall(), thorough=thorough))
     for line in examination.told(found, examination.Form(form)):
         click.echo(line)
     failing = {Level.ERROR, Level.WARNING} if strict else {Level.ERROR}

@@ -21,7 +21,13 @@ DAY_MS = 86_400 * MS
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "tickets": ("Describe", "Read"),
     "availability": ("Describe", "Read"),
-    "changelog": ("Describe", "DescribeConfigs", "Read", "Write"),
+    "changelog": (
+        "Describe",
+        "DescribeConfigs",
+        "Read",
+        "Write",
+        "Delete",
+    ),  # of records that were written anew
     "alerts": ("Describe", "DescribeConfigs", "Read", "Write"),
     "standings": ("Describe", "DescribeConfigs", "Write"),
     "statements": ("Describe", "DescribeConfigs", "Write"),
@@ -290,7 +296,7 @@ def topic_settings(seen: Cluster, settings: Settings) -> Iterator[Finding]:
 
 
 def rights(seen: Cluster, settings: Settings) -> Iterator[Finding]:
-    """What a task does, and its user may not. What that is for transactional ids, no broker says without trying it."""
+    """What a task does, and its user may not. Of a transactional id it shows only whether it may be asked for."""
     lacking = False
     for field, name in _names(settings):
         topic = seen.topics.get(name)
@@ -313,8 +319,18 @@ def rights(seen: Cluster, settings: Settings) -> Iterator[Finding]:
     elif seen.group.rights is not None and "Read" not in seen.group.rights:
         lacking = True
         yield error(f"no right to Read as the group {group}", _allow(settings, ["Read"], f"--group {group}"))
+    if seen.transactions is not None:
+        lacking = True
+        yield error(
+            f"the transactional id {group}-0 may not be used: {seen.transactions}",
+            _allow(
+                settings,
+                ["Describe", "Write"],
+                f"--transactional-id {group}- --resource-pattern-type prefixed",
+            ),
+        )
     if not lacking:
-        yield ok("everything that a task does is allowed; of transactional ids, the brokers do not say")
+        yield ok("everything that a task does is allowed")
 
 
 # ------------------------------------------------------------------------------------------------------------------ table

@@ -17,9 +17,12 @@ from slamon.settings import Settings
 Found = list[tuple[Group, Finding]]
 
 
-async def examined(settings: Settings, config: Path, now: int) -> Found:
-    """`config`: the file of the settings, for commands that are told. `now`: the wall clock in microseconds."""
-    found = await _kafka(settings, config, now)
+async def examined(settings: Settings, config: Path, now: int, *, thorough: bool = False) -> Found:
+    """`config`: the file of the settings, for commands that are told. `now`: the wall clock in microseconds.
+
+    `thorough`: read the whole changelog too.
+    """
+    found = await _kafka(settings, config, now, thorough=thorough)
     found += [(Group.AGREEMENTS, one) for one in await asyncio.to_thread(_listed, settings)]
     knocks = await asyncio.gather(*(knock(one) for one in settings.notifier.alertmanagers))
     found += [(Group.ALERTMANAGERS, one) for one in surroundings.alertmanagers(knocks)]
@@ -30,7 +33,7 @@ def _listed(settings: Settings) -> list[Finding]:
     return list(surroundings.agreements(settings))
 
 
-async def _kafka(settings: Settings, config: Path, now: int) -> Found:
+async def _kafka(settings: Settings, config: Path, now: int, *, thorough: bool) -> Found:
     names = list(topics.wanted(settings.kafka))
     try:
         seen = await topics.all_about(settings.kafka, names, settings.application_id)
@@ -42,15 +45,15 @@ async def _kafka(settings: Settings, config: Path, now: int) -> Found:
     found: Found = []
     for group, check, fine in brokers_and_topics.CHECKS:
         found += _told(group, check(seen, settings), fine)
-    found += await _tasks(seen, settings, now)
+    found += await _tasks(seen, settings, now, thorough=thorough)
     if _readable(seen, settings.kafka.topics.dead_letters):
         found += await _dead_letters(settings, config, now)
     return found
 
 
-async def _tasks(seen: Cluster, settings: Settings, now: int) -> Found:
+async def _tasks(seen: Cluster, settings: Settings, now: int, *, thorough: bool) -> Found:
     try:
-        logs = await inspection.inspect(seen, settings.kafka, now)
+        logs = await inspection.inspect(seen, settings.kafka, now, thorough=thorough)
     except (Refused, clients.Unreachable) as fault:
         return [(Group.TASKS, error(str(fault), "see brokers, topics and rights"))]
     found: Found = []

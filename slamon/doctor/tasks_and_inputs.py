@@ -7,6 +7,7 @@ from slamon.doctor.findings import Finding, Group, counted, error, ok, warning
 from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
 from slamon.kafka.cluster import Cluster
 from slamon.kafka.inspection import Logs
+from slamon.kafka.rewriting import FLOOR, TIMES
 from slamon.settings import Settings
 
 BEHIND = MINUTE  # a task whose clock trails by more works on a backlog, or stands
@@ -67,6 +68,26 @@ def progress(seen: Cluster, logs: Logs, settings: Settings, now: int) -> Iterato
             yield warning(what, "wait if it catches up; if it does not, more processes share the tasks")
     if not late and seen.group.members:
         yield ok(f"{counted(len(begun), 'task')} judge by the minute")
+
+
+def lengths(seen: Cluster, logs: Logs, settings: Settings, now: int) -> Iterator[Finding]:
+    """What a restore will meet; known only if the whole changelog was read."""
+    del seen, now
+    name = settings.kafka.topics.changelog
+    for number, length in sorted(logs.lengths.items()):
+        if length.unreadable is not None:
+            what, _, help_text = length.unreadable.rpartition(": ")
+            yield error(f"task {number} cannot be restored: {what}", help_text)
+        elif length.records > 2 * TIMES * length.standing + FLOOR:
+            yield warning(
+                f"the changelog of task {number} holds {length.records:,} records, {length.standing:,} of which stand: a "
+                "restore reads them all",
+                f"a task rewrites it by itself: may it Delete {name}, and what does its log say?",
+            )
+    if logs.lengths:
+        records = sum(length.records for length in logs.lengths.values())
+        standing = sum(length.standing for length in logs.lengths.values())
+        yield ok(f"{name} holds {counted(records, 'record')}, {standing:,} of which stand")
 
 
 def gaps(seen: Cluster, logs: Logs, settings: Settings, now: int) -> Iterator[Finding]:
@@ -184,6 +205,7 @@ Check = Callable[[Cluster, Logs, Settings, int], Iterable[Finding]]
 CHECKS: tuple[tuple[Group, Check, str], ...] = (
     (Group.TASKS, group, ""),
     (Group.TASKS, progress, ""),
+    (Group.TASKS, lengths, ""),
     (Group.INPUTS, unread, ""),
     (Group.INPUTS, gaps, "nothing was lost before it was read"),
     (Group.INPUTS, newest_records, ""),

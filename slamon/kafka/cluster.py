@@ -14,6 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
 from slamon.kafka import clients
@@ -21,6 +22,7 @@ from slamon.settings import KafkaSettings
 
 TIMEOUT = 20.0  # s for one question
 UNKNOWN_TOPIC = 3
+NOT_OURS = 53  # TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 NOT_ASKED = -(1 << 31)  # the broker does not know our rights
 
 # Bits of the answer, by the names that access control lists give them.
@@ -100,6 +102,7 @@ class Cluster:
     topics: Mapping[str, TopicSeen]
     internal: Mapping[str, TopicSeen]
     group: GroupSeen
+    transactions: str | None = None  # why the transactional id of a task may not be used
 
 
 class _MetadataResponse(Response):  # type: ignore[misc]  # - aiokafka ships no types
@@ -232,8 +235,9 @@ async def look(settings: KafkaSettings, names: Sequence[str], group: str) -> Clu
             tuple([await _broker(admin, node) for node in nodes]),
             {name: _with_settings(one, configured.get(name)) for name, one in topics.items()},
             internal,
-            # To look for the coordinator makes the topic of offsets, where no group has ever been.
+            # To look for a coordinator makes its topic, where there has never been one.
             await _group(admin, group) if "__consumer_offsets" in internal else GroupSeen("Dead", (), None),
+            await _transactions(admin, f"{group}-0") if "__transaction_state" in internal else None,
         )
 
 
@@ -281,6 +285,16 @@ async def _group(admin: Any, group: str) -> GroupSeen:
         f"{member['client_id']} at {member['client_host'].lstrip('/')}" for member in one["members"]
     )
     return GroupSeen(one["state"], members, _rights(one["authorized_operations"]))
+
+
+async def _transactions(admin: Any, name: str) -> str | None:
+    """Where to find the coordinator is told to who may describe the id; nothing else can be tried without taking it."""
+    of_transactions = 1
+    try:
+        code = (await ask(admin, FindCoordinatorRequest(name, of_transactions))).error_code
+    except (KafkaError, TimeoutError) as error:
+        return type(error).__name__
+    return for_code(code).__name__ if code == NOT_OURS else None
 
 
 def _rights(bits: int) -> frozenset[str] | None:

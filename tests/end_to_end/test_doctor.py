@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from slamon import clock
@@ -104,7 +105,9 @@ async def test_of_a_healthy_slamon_all_is_well(place: Place) -> None:
         "  ok       1 agreement of 1 customer",
     ):
         assert well in lines
-    assert slamon("doctor", "--config", place.config, "--strict").returncode == 1
+    thorough = slamon("doctor", "--config", place.config, "--strict", "--thorough")
+    assert thorough.returncode == 1
+    assert f"  ok       {place.names.changelog} holds " in thorough.stdout
     document = orjson.loads(slamon("doctor", "--config", place.config, "--format", "json").stdout)
     assert document["summary"]["error"] == 0
     assert {finding["group"] for finding in document["findings"]} == {group.value for group in Group}
@@ -304,11 +307,23 @@ async def test_limits_and_rights_of_the_brokers_are_found(
     async with placed(tmp_path, strict_kafka.bootstrap, alertmanager, ACME) as place:
         admin = AIOKafkaAdminClient(bootstrap_servers=strict_kafka.bootstrap)
         await admin.start()
-        topic, group, literal, allow = 2, 3, 3, 3
-        read, describe, configs = 3, 8, 10
+        topic, group, transactional_id, literal, allow = 2, 3, 5, 3, 3
+        read, write, describe, configs = 3, 4, 8, 10
+
+        async def coordinated() -> bool:
+            """The brokers have made the topics that say who coordinates groups and transactions."""
+            try:
+                for kind in (0, 1):
+                    await place.producer.client.coordinator_lookup(kind, place.name)
+            except GroupCoordinatorNotAvailableError:
+                return False
+            return True
+
+        await until(coordinated, "there are coordinators")
         lists = [
             (topic, place.names.alerts, literal, "User:somebody", "*", read, allow),
             (group, place.name, literal, "User:somebody", "*", read, allow),
+            (transactional_id, f"{place.name}-0", literal, "User:somebody", "*", write, allow),
             *(
                 (topic, place.names.statements, literal, "User:ANONYMOUS", "*", operation, allow)
                 for operation in (describe, configs)
@@ -320,7 +335,7 @@ async def test_limits_and_rights_of_the_brokers_are_found(
         await admin.close()
 
         async def in_force() -> bool:
-            return any(group is Group.RIGHTS for group, _ in await found(place))
+            return len([one for one in await found(place) if one[0] is Group.RIGHTS]) == 3
 
         await until(in_force, "the lists are in force")
         findings = await found(place)
@@ -330,7 +345,11 @@ async def test_limits_and_rights_of_the_brokers_are_found(
             "broker 1: group.max.session.timeout.ms is 4000: no process can join: kafka.session_timeout is longer",
         ]
         rights = [finding for group, finding in findings if group is Group.RIGHTS]
-        assert rights[0].what == f"no right to Write {place.names.statements}"
+        assert [finding.what for finding in rights] == [
+            f"no right to Write {place.names.statements}",
+            f"the group {place.name} may not be seen: GroupAuthorizationFailedError",
+            f"the transactional id {place.name}-0 may not be used: TransactionalIdAuthorizationFailed",
+        ]
         assert rights[0].help.endswith(f"--operation Write --topic {place.names.statements}")
         hidden = [finding.what for group, finding in findings if group is Group.TOPICS]
         assert f"{place.names.alerts} cannot be seen: TopicAuthorizationFailedError" in hidden

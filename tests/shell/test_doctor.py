@@ -16,7 +16,7 @@ from slamon.doctor.tasks_and_inputs import CHECKS as OF_LOGS
 from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
 from slamon.kafka.changelog import Gap, Positions
 from slamon.kafka.cluster import Broker, Cluster, GroupSeen, Partition, TopicSeen
-from slamon.kafka.inspection import Bounds, Commit, Logs, Sample
+from slamon.kafka.inspection import Bounds, Commit, Length, Logs, Sample
 from slamon.kafka.topics import wanted
 from slamon.settings import Settings
 
@@ -25,7 +25,7 @@ SETTINGS = Settings()
 NAMES = SETTINGS.kafka.topics
 KAFKA_4 = {28: (0, 5), 61: (0, 0), 75: (0, 0), 80: (0, 1), 69: (0, 1), 76: (1, 1)}
 WELL = (1, (1, 2, 3), (1, 2, 3))
-ALL_RIGHTS = frozenset({"Describe", "DescribeConfigs", "Read", "Write"})
+ALL_RIGHTS = frozenset({"Describe", "DescribeConfigs", "Read", "Write", "Delete"})
 
 
 def topic(name: str, *partitions: tuple[int, tuple[int, ...], tuple[int, ...]], **settings: str) -> TopicSeen:
@@ -114,7 +114,7 @@ def test_a_broker_that_cannot_serve_is_named(changes: Mapping[str, Any], level: 
         (topic(NAMES.alerts, min_insync_replicas="3"), Level.WARNING, "while one broker is away, nothing can be written"),
         (topic(NAMES.alerts, min_insync_replicas="1"), Level.WARNING, "what one broker has taken, and nobody else"),
         (topic(NAMES.alerts, WELL), Level.ERROR, "unequal numbers of partitions"),
-        (replace(topic(NAMES.alerts), rights=frozenset({"Describe", "DescribeConfigs", "Read"})), Level.ERROR, "no right to Write slamon.alerts"),
+        (replace(topic(NAMES.alerts), rights=ALL_RIGHTS - {"Write"}), Level.ERROR, "no right to Write slamon.alerts"),
         (replace(topic(NAMES.alerts), rights=ALL_RIGHTS, settings=None), Level.ERROR, "settings of slamon.alerts may not be seen"),
     ],
 )  # fmt: skip
@@ -221,6 +221,27 @@ def test_a_machine_whose_clock_is_behind_the_brokers_hears_of_it() -> None:
         "this machine's clock is at least 10 s behind"
         in the_finding(healthy(), replace(logs, commits=ahead)).what
     )
+
+
+@pytest.mark.parametrize(
+    ("length", "level", "what"),
+    [
+        (Length(90_001, 10_000, None), Level.WARNING, "task 1 holds 90,001 records, 10,000 of which stand"),
+        (Length(7, 7, "the changelog holds a record of format 9, this release reads format 1 and 2: run the newer one"), Level.ERROR, "task 1 cannot be restored: the changelog holds a record of format 9"),
+    ],
+)  # fmt: skip
+def test_a_changelog_that_a_restore_would_suffer_from_is_told(
+    length: Length, level: Level, what: str
+) -> None:
+    lengths = {0: Length(90_000, 10_000, None), 1: length}
+    finding = the_finding(healthy(), replace(read_to_the_end(), lengths=lengths))
+    assert finding.level is level
+    assert what in finding.what
+
+
+def test_a_transactional_id_of_others_is_told() -> None:
+    finding = the_finding(replace(healthy(), transactions="TransactionalIdAuthorizationFailed"))
+    assert finding.what == "the transactional id slamon-0 may not be used: TransactionalIdAuthorizationFailed"
 
 
 def test_one_slow_commit_is_no_clock_that_is_wrong() -> None:
