@@ -42,23 +42,25 @@ async def _kafka(settings: Settings, config: Path, now: int, *, thorough: bool) 
         return [(Group.BROKERS, error(what, help_text))]
     except Refused as fault:
         return [(Group.BROKERS, error(str(fault), "see their logs"))]
+    # Of topics that are not there it would be idle to say that all is well with them.
+    whole = all(name in seen.topics and seen.topics[name].error is None for name in names)
     found: Found = []
     for group, check, fine in brokers_and_topics.CHECKS:
-        found += _told(group, check(seen, settings), fine)
-    found += await _tasks(seen, settings, now, thorough=thorough)
+        found += _told(group, check(seen, settings), fine if group is Group.BROKERS or whole else "")
+    found += await _tasks(seen, settings, now, thorough=thorough, whole=whole)
     if _readable(seen, settings.kafka.topics.dead_letters):
         found += await _dead_letters(settings, config, now)
     return found
 
 
-async def _tasks(seen: Cluster, settings: Settings, now: int, *, thorough: bool) -> Found:
+async def _tasks(seen: Cluster, settings: Settings, now: int, *, thorough: bool, whole: bool) -> Found:
     try:
         logs = await inspection.inspect(seen, settings.kafka, now, thorough=thorough)
     except (Refused, clients.Unreachable) as fault:
         return [(Group.TASKS, error(str(fault), "see brokers, topics and rights"))]
     found: Found = []
     for group, check, fine in tasks_and_inputs.CHECKS:
-        found += _told(group, check(seen, logs, settings, now), fine)
+        found += _told(group, check(seen, logs, settings, now), fine if whole else "")
     return found
 
 

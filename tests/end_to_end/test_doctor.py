@@ -158,6 +158,9 @@ async def test_missing_and_unequal_topics_are_found(place: Place, admin: Any) ->
         return place.names.alerts not in await admin.list_topics()
 
     await until(gone, "the topic is deleted")
+    whole = await examined(place.settings, place.config, clock.wall())
+    assert Group.RIGHTS not in dict(whole), "of what is not there nothing is said to be well"
+    assert [finding.level for group, finding in whole if group is Group.TOPICS] == [Level.ERROR]
     assert (
         Group.TOPICS,
         Finding(Level.ERROR, f"missing: {place.names.alerts}", "make them with `slamon topics create`"),
