@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.record import default_records
 
 from slamon import clock
+from slamon.kafka import reaching, security
 from slamon.kafka.assignor import TaskAssignor
 from slamon.settings import KafkaSettings
 
@@ -32,7 +33,7 @@ class Outgoing(NamedTuple):
 
 
 class Unreachable(Exception):  # noqa: N818 - reads as what it says
-    """No broker answers; the text says where it was looked for."""
+    """No broker takes us in; the text says where it was tried, and why not."""
 
 
 def milliseconds(seconds: float) -> int:
@@ -41,7 +42,11 @@ def milliseconds(seconds: float) -> int:
 
 def connection(settings: KafkaSettings, name: str) -> dict[str, Any]:
     """What all clients are given: where the brokers are, and how they know us."""
-    return {"bootstrap_servers": settings.bootstrap_servers, "client_id": name}
+    return {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "client_id": name,
+        **security.credentials(settings.security),
+    }
 
 
 def uses_compiled_records() -> bool:
@@ -95,9 +100,7 @@ async def start(client: Any, settings: KafkaSettings, seconds: float) -> None:
             await client.start()
     except (KafkaConnectionError, TimeoutError) as error:
         await end(client.close() if hasattr(client, "close") else client.stop())
-        raise Unreachable(
-            f"no Kafka answers at {settings.bootstrap_servers}: is it running, and is kafka.bootstrap_servers right?"
-        ) from error
+        raise Unreachable(await reaching.what_is_wrong(settings)) from error
 
 
 async def end(ending: Awaitable[object], seconds: float = CLOSING) -> bool:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import NewTopic
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, for_code
 
 from slamon import clock
-from slamon.kafka import clients, cluster
+from slamon.kafka import clients, cluster, reaching
 from slamon.settings import KafkaSettings
 
 HOUR = 3600
@@ -214,6 +214,8 @@ async def _look(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
     try:
         seen = await cluster.topics_seen(admin, names)
         configured = await cluster.settings_of(admin, names)
+    except NodeNotReadyError as error:
+        raise clients.Unreachable(await reaching.what_is_wrong(settings)) from error
     except (KafkaError, TimeoutError) as error:
         raise Refused(f"the brokers do not say which topics there are: {error!r}") from error
     for topic in seen.values():

@@ -11,7 +11,8 @@ import orjson
 import yarl
 from pydantic import SecretStr
 
-from slamon.settings import AlertmanagerSettings, TlsConfig
+from slamon.settings import AlertmanagerSettings
+from slamon.tls import context_of
 
 
 class DeliveryError(Exception):
@@ -57,7 +58,7 @@ class Door:
             stats = [path.stat() for path in paths]
             files = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
             if files != self._tls_files:
-                self._tls = _context(config)
+                self._tls = context_of(config)
                 self._tls_files = files
         except OSError as error:  # ssl.SSLError is one
             raise DeliveryError(f"tls_config: {error}") from error
@@ -93,16 +94,6 @@ async def knock(settings: AlertmanagerSettings) -> Knock:
         return Knock(url, f"{door.status.path} answers no JSON: is this an Alertmanager?")
     version = status.get("versionInfo", {}) if isinstance(status, Mapping) else {}
     return Knock(url, None, str(version.get("version", "unknown")))
-
-
-def _context(config: TlsConfig) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=config.ca_file)
-    if config.cert_file:
-        context.load_cert_chain(config.cert_file, config.key_file)
-    if config.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _basic(user: str, password: str) -> dict[str, str]:
