@@ -14,6 +14,8 @@ from slamon.kafka.topics import Refused
 from slamon.outputs.door import knock
 from slamon.settings import Settings
 
+WAYS_IN = "mend kafka.bootstrap_servers or kafka.security"
+
 Found = list[tuple[Group, Finding]]
 
 
@@ -37,9 +39,12 @@ async def _kafka(settings: Settings, config: Path, now: int, *, thorough: bool) 
     names = list(topics.wanted(settings.kafka))
     try:
         seen = await topics.all_about(settings.kafka, names, settings.application_id)
-    except clients.Unreachable as fault:
+    except (
+        clients.Unreachable,
+        OSError,
+    ) as fault:  # the latter: a file that kafka.security names is of no use
         what, _, help_text = str(fault).partition(": ")
-        return [(Group.BROKERS, error(what, help_text))]
+        return [(Group.BROKERS, error(what, help_text or WAYS_IN))]
     except Refused as fault:
         return [(Group.BROKERS, error(str(fault), "see their logs"))]
     # Of topics that are not there it would be idle to say that all is well with them.
