@@ -180,6 +180,11 @@ class Reading:
         return nonce in self._standing.get(OWNER, b"")
 
     @property
+    def standing(self) -> int:
+        """How many records do."""
+        return len(self._standing)
+
+    @property
     def owner(self) -> Owner | None:
         value = self._standing.get(OWNER)
         return None if value is None else _decode_owner(value[1:])

@@ -15,6 +15,7 @@ PAGES = ("commands.md", "explain.md")
 # They need a Kafka, or start one.
 NAMED_ONLY = {
     "run",
+    "doctor",
     "publish",
     "repartition",
     "topics create",
