@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 Seconds = Annotated[float, Field(gt=0)]
+FORMATS = (1, 2)  # of the changelog: the previous release's and this one's
 
 
 class _Section(BaseModel):
@@ -339,6 +340,12 @@ class Settings(BaseSettings):
 
     application_id: str = Field(
         "slamon", description="Prefix of group and transactional ids: two slamons on one cluster need two."
+    )
+    format: int | None = Field(
+        None,
+        ge=FORMATS[0],
+        le=FORMATS[-1],
+        description="Of the changelog. Unset: as it stands, the newest if there is none; raise it when every pod runs a release that reads it.",
     )
     agreements: tuple[Path, ...] = Field((), description="Files or directories of agreements and calendars.")
     agreements_poll: Seconds = Field(

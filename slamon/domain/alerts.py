@@ -129,6 +129,10 @@ class AlertBook:
         for subject, memories in list(self._of.items()):
             yield from ((subject, id_, memories[id_]) for id_ in list(memories))
 
+    def count(self) -> int:
+        """Of memories."""
+        return sum(map(len, self._of.values()))
+
     def release(self, subject: Subject) -> dict[str, AlertMemory]:
         """Forget what is remembered of a subject, and return it by alert id."""
         return self._of.pop(subject, {})

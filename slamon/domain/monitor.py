@@ -650,6 +650,17 @@ class Monitor:
         for key, replacing in tuple(self._outgrown.items()):
             yield key, cut(map(self._facts, replacing), key)
 
+    def count_facts(self) -> int:
+        """How many `facts` would give, without making them; or some more, for tickets of which only alerts are known."""
+        return (
+            len(self._slots)
+            + len(self._outgrown)
+            + sum(len(customer.tickets) + len(customer.exclusions) for customer in self.customers.values())
+            + self._alerts.count()
+            + sum(1 for watch in self.watches() for _ in watch.settlement.statements())
+            + len(self._aside)
+        )
+
     def _facts(self, key: FactKey) -> Facts:
         if key.kind in WIDTHS:
             return self._slots.facts(key) if key in self._slots else self._aside[key]

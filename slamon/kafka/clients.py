@@ -141,34 +141,33 @@ class TaskProducer:
         async with asyncio.timeout(seconds):
             await self._producer.start()
 
-    async def commit(self, records: Sequence[Outgoing], seconds: float) -> None:
-        """All records in one transaction. If it raises, whatever it raises, the outcome is unknown."""
+    async def commit(self, records: Sequence[Outgoing], seconds: float) -> dict[tuple[str, int], int]:
+        """All records in one transaction. If it raises, whatever it raises, the outcome is unknown.
+
+        Returns by topic and partition the offset of the first record there; -1: the broker had it already, and did not say.
+        """
         groups: dict[tuple[str, int], list[Outgoing]] = {}
         for record in records:
             groups.setdefault((record.topic, record.partition), []).append(record)
         try:
             async with asyncio.timeout(seconds):
                 await self._producer.begin_transaction()
-                sent = [
-                    delivery
-                    for target, group in groups.items()
-                    for delivery in await self._send(target, group)
-                ]
+                sent = {target: await self._send(target, group) for target, group in groups.items()}
                 # A commit succeeds over failed sends, so each one's end is awaited before.
-                for delivery in sent:
-                    await delivery
+                placed = {
+                    target: [await delivery for delivery in deliveries] for target, deliveries in sent.items()
+                }
                 await self._producer.commit_transaction()
         except TimeoutError as late:
             # Sends to a topic that is denied never end; only the transaction knows why.
             outcome = self._outcome()
             failure = outcome.exception() if outcome is not None and outcome.done() else None
             raise failure or late from late
+        return {target: batches[0].offset for target, batches in placed.items()}
 
-    async def _send(
-        self, target: tuple[str, int], records: Sequence[Outgoing]
-    ) -> list[asyncio.Future[object]]:
+    async def _send(self, target: tuple[str, int], records: Sequence[Outgoing]) -> list[asyncio.Future[Any]]:
         topic, partition = target
-        sent: list[asyncio.Future[object]] = []
+        sent: list[asyncio.Future[Any]] = []
         batch = self._producer.create_batch()
         for record in records:
             fields = {
@@ -184,8 +183,8 @@ class TaskProducer:
         sent.append(await self._deliver(batch, topic, partition))
         return sent
 
-    async def _deliver(self, batch: Any, topic: str, partition: int) -> asyncio.Future[object]:
-        delivery: asyncio.Future[object] = await self._producer.send_batch(batch, topic, partition=partition)
+    async def _deliver(self, batch: Any, topic: str, partition: int) -> asyncio.Future[Any]:
+        delivery: asyncio.Future[Any] = await self._producer.send_batch(batch, topic, partition=partition)
         delivery.add_done_callback(_retrieved)
         return delivery
 
@@ -221,7 +220,7 @@ class TaskProducer:
             future.add_done_callback(_retrieved)
 
 
-def _retrieved(delivery: "asyncio.Future[object]") -> None:
+def _retrieved(delivery: "asyncio.Future[Any]") -> None:
     """Only the first failure is reported; asyncio would log the others as never seen."""
     if not delivery.cancelled():
         delivery.exception()

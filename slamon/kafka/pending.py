@@ -104,19 +104,23 @@ class Pending:
         ]
 
     def for_changelog(
-        self, positions: Positions, seen: Sequence[int], parts: dict[FactKey, int]
+        self, positions: Positions, seen: Sequence[int], parts: dict[FactKey, int], version: int
     ) -> list[changelog.Record]:
-        """`seen`: numbers that leave the outbox. `parts`: of facts that stand in more than one; is kept up to date."""
+        """`seen`: numbers that leave the outbox. `parts`: of facts that stand in more than one; is kept up to date.
+
+        `version`: of the format.
+        """
         records: list[changelog.Record] = []
         for key, facts in self.facts.items():
-            those = changelog.fact_records(key, facts, parts.pop(key, 1))
+            those = changelog.fact_records(key, facts, parts.pop(key, 1), version)
             count = sum(value is not None for _, value in those)
             if count > 1:
                 parts[key] = count
             records += those
-        records += [changelog.outbox_record(one.number, one.transition) for one in self.alerts]
+        records += [changelog.outbox_record(one.number, one.transition, version) for one in self.alerts]
         records += [changelog.outbox_record(number, None) for number in seen]
-        records.append(changelog.positions_record(positions))  # last: what follows them is of another commit
+        # Last: what follows them is of another commit.
+        records.append(changelog.positions_record(positions, version))
         return records
 
     def count_into(self, figures: Figures) -> None:

@@ -563,7 +563,7 @@ BROKEN = {
     "agreements with a fault": (1, "the agreements have faults; `slamon check` shows them as well"),
     "a setting that does not exist": (
         2,
-        "broker: there is no such setting; Allowed: agreements, agreements_poll, application_id, http, kafka, log, metrics, notifier, shutdown_timeout",
+        "broker: there is no such setting; Allowed: agreements, agreements_poll, application_id, format, http, kafka, log, metrics, notifier, shutdown_timeout",
     ),
     "no broker": (1, "no Kafka answers at 127.0.0.1:1: is it running, and is kafka.bootstrap_servers right?"),
     "no topics": (1, "Make them with `slamon topics create`"),

@@ -328,6 +328,7 @@ def test_everything_a_monitor_holds_is_what_it_has_said_to_keep(world: World, ch
     for batch, now in journey(world, chance):
         daemon.take(batch, now)
         assert dict(daemon.monitor.facts()) == daemon.facts
+        assert daemon.monitor.count_facts() >= len(daemon.facts)
 
 
 @dear
