@@ -129,6 +129,10 @@ class AlertBook:
         for subject, memories in list(self._of.items()):
             yield from ((subject, id_, memories[id_]) for id_ in list(memories))
 
+    def remembers(self, subject: Subject) -> bool:
+        """Whether an alert of the subject ever fired."""
+        return subject in self._of
+
     def release(self, subject: Subject) -> dict[str, AlertMemory]:
         """Forget what is remembered of a subject, and return it by alert id."""
         return self._of.pop(subject, {})
