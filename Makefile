@@ -5,10 +5,14 @@ BIN    := $(VENV)/bin
 FOR    ?=
 SPEED  ?=
 MODULE ?=
+FAULTS ?= 200
+RECORDS ?= 10000000
+SEED   ?= 1
+MINUTES ?= 60
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench mutate parts locks generate clean
+.PHONY: help demo test check fix bench chaos fuzz soak mutate parts locks generate clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -20,6 +24,7 @@ test: $(VENV)/dev  ## Run every test; what a part is missing for is skipped and 
 	@$(BIN)/python -m slamon.demo.parts java kafka
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/domain tests/laws tests/scenarios tests/shell
 	@$(BIN)/python -m pytest -q tests/end_to_end
+	@$(BIN)/python -m pytest -q tests/faults
 
 check: $(VENV)/dev  ## Format, lint, types, import contracts: what needs seconds
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
@@ -33,12 +38,23 @@ bench: $(VENV)/dev  ## Print figures as ratios to a baseline of the same run
 	@$(BIN)/python -m slamon.demo.parts java kafka
 	@$(BIN)/python -m tests.benchmarks
 
+chaos: $(VENV)/dev  ## Break a real cluster of three brokers FAULTS times as SEED draws it, and compare what it says with what it should
+	@$(BIN)/python -m slamon.demo.parts java kafka alertmanager toxiproxy-server
+	@$(BIN)/python -m tests.faults --faults $(FAULTS) --seed $(SEED)
+
+fuzz: $(VENV)/dev  ## Feed mutated records to codec and step, and account for each; RECORDS=10000000 SEED=1
+	@$(BIN)/python -m tests.fuzz --processes 2 --records $(RECORDS) --seed $(SEED)
+
+soak: $(VENV)/dev  ## Run the daemon for long at half its peak rate, and draw its memory and lag; MINUTES=60
+	@$(BIN)/python -m slamon.demo.parts java kafka
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
+
 mutate: $(VENV)/dev  ## Change the domain in one place at a time, and list the changes that no test notices; MODULE=terms for one file
 	@$(BIN)/mutmut run --max-children 2 $(if $(MODULE),'slamon.domain.$(MODULE).*')
 	@$(BIN)/mutmut results | sed '/: not checked/d'
 
 parts: $(VENV)/runtime  ## Obtain everything that tests want beyond Python; builds with Go, some 6 minutes the first time
-	@$(BIN)/python -m slamon.demo.parts java kafka prometheus promtool alertmanager amtool helm
+	@$(BIN)/python -m slamon.demo.parts java kafka prometheus promtool alertmanager amtool helm toxiproxy-server
 
 generate: $(VENV)/dev  ## Write dashboards and the chart's schema anew from what they follow
 	@$(BIN)/python grafana/generate.py

@@ -60,6 +60,8 @@ class RejectReason(enum.Enum):
     IN_THE_FUTURE = "in_the_future"
     INVALID = "invalid"  # well-formed, but its values contradict themselves or are outside a closed list
     WRONG_PARTITION = "wrong_partition"  # a good event in a partition that is not its customer's
+    TOO_LATE = "too_late"  # a good event about a time of which the facts are kept no longer
+    SUBJECT_TOO_LARGE = "subject_too_large"  # a good event too many of its ticket, service or exclusion
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
@@ -276,6 +278,15 @@ def decode(
             RejectReason.IN_THE_FUTURE, f"time: {format_instant(event.time)} is more than one hour ahead"
         )
     return event
+
+
+def flat(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> bytes:
+    """The record as one that needs no headers: those of the binary binding moved into its object, if that can be done."""
+    try:
+        context = _context(headers)
+        return value if context is None else _merged(value, context)
+    except (_Refused, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return value
 
 
 def _read(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> Event | Rejected:

@@ -69,10 +69,18 @@ class Daemon:
 
     # What Kafka's side asks for ---------------------------------------------------------------------------------------
 
-    def _monitor_for(self, partition: int) -> Monitor:
+    def _monitor_for(self, partition: int, hourly: bool) -> Monitor:
         if self._by_partition is None:
             self._by_partition = self._sorted()
-        return Monitor(self._by_partition.get(partition, []), steps=False, on_time=self._on_time)
+        facts = self._settings.facts
+        return Monitor(
+            self._by_partition.get(partition, []),
+            steps=False,
+            on_time=self._on_time,
+            keep=facts.keep * SECOND,
+            subject_limit=facts.subject_limit,
+            hourly=hourly,
+        )
 
     def _sorted(self) -> dict[int, list[Agreement]]:
         """The agreements in use, by the partition to which their customer belongs."""
@@ -210,6 +218,8 @@ class Daemon:
             self._raise_by("taken", name, figures.taken[name], counter.inc)
         for name, count in figures.rejected.items():
             self._raise_by("rejected", name, count, metrics.rejected(name).inc)
+        for name, count in figures.tallied.items():
+            self._raise_by("tallied", name, count, metrics.tallied(name).inc)
         self._raise_by("restores", "failed", figures.restores_failed.total(), metrics.restore_failures.inc)
         for task in self._source.running():
             if task.now:

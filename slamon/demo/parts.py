@@ -386,8 +386,10 @@ def _fetch_kafka(home: Path, say: Say) -> None:
 
 
 def _go_part(name: str, package: str, version: str, slow: str, *tags: str) -> Part:
-    built = Recipe(f"{name}-{version}", _go_install(name, package, version, *tags), _program(name), slow)
-    return Part(name, f"SLAMON_{name.upper()}", _program_flaw, (built, *_UNPACKED.get(name, ())))
+    program = _program(package.rpartition("/")[2])  # so Go calls it
+    built = Recipe(f"{name}-{version}", _go_install(name, package, version, *tags), program, slow)
+    variable = f"SLAMON_{name.upper().replace('-', '_')}"
+    return Part(name, variable, _program_flaw, (built, *_UNPACKED.get(name, ())))
 
 
 # Older, but there at once. Debian's Alertmanager does not start unpacked.
@@ -427,6 +429,8 @@ PARTS: dict[str, Part] = {
         _go_part("alertmanager", f"{_ALERTMANAGER}/alertmanager", "v0.31.1", _ONE),
         _go_part("amtool", f"{_ALERTMANAGER}/amtool", "v0.31.1", _ONE),
         _go_part("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.1", _TWO),
+        # Under the name that its own packages give it.
+        _go_part("toxiproxy-server", "github.com/Shopify/toxiproxy/v2/cmd/server", "v2.12.0", _ONE),
         Part("go", "SLAMON_GO", _go_flaw, (_GO,)),
     )
 }

@@ -1,4 +1,4 @@
-"""Starts, breaks and stops the real Kafka, Prometheus and Alertmanager of the demo and the end-to-end tests.
+"""Starts, breaks and stops the real Kafka, Prometheus, Alertmanager and Toxiproxy of the demo and the tests.
 
 The rules:
 - Each program listens on 127.0.0.1 alone, on ports that were free, and keeps everything in the folder it is given.
@@ -13,6 +13,8 @@ import contextlib
 import functools
 import hashlib
 import http.client
+import itertools
+import json
 import random
 import shutil
 import signal
@@ -80,6 +82,11 @@ class Program:
     @property
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def code(self) -> int | None:
+        """With which it ended; None while it runs, and if it never did."""
+        return None if self._process is None else self._process.poll()
 
     def said(self) -> str:
         """What it has logged since it was last started."""
@@ -275,7 +282,10 @@ class Service(abc.ABC):
 class Kafka(Service):
     """A Kafka of our own: one broker, or several that replicate, each its own controller as well.
 
-    `properties` are added to the settings of every broker, `jvm` to its Java options.
+    `listeners` are others than the open one that the brokers themselves use: name → protocol. `properties` are added to
+    the settings of every broker, `formatting` to the options of the command that prepares its folder, `jvm` to Java's.
+    `doors` are open listeners for those who come through a proxy: by name, the port of the proxy before each broker, which
+    it tells its clients.
     """
 
     def __init__(
@@ -285,24 +295,34 @@ class Kafka(Service):
         java: Path,
         libs: Path,
         brokers: int = 1,
+        listeners: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
+        formatting: Sequence[str] = (),
         jvm: Sequence[str] = (),
+        doors: Mapping[str, Mapping[int, int]] | None = None,
     ) -> None:
         super().__init__(folder)
         self.java = java
         self.libs = libs
+        self.doors = doors or {}
         self.brokers = brokers
+        self.others = {**(listeners or {}), **dict.fromkeys(self.doors, "PLAINTEXT")}
+        self.formatting = formatting
         self.properties = properties or {}
         archive = _start_archive(java, libs).kept()
         self.jvm = (*JVM, *LOGGING, *([f"-XX:SharedArchiveFile={archive}"] if archive else []), *jvm)
         self.cluster_id = _cluster_id()
         self.ports: dict[int, int] = {}
+        self.listener_ports: dict[tuple[int, str], int] = {}  # of the others, doors too
         if brokers > 1:
             self.patience = 2  # the last ones would wait in vain for a majority that takes over from them
 
     @property
     def bootstrap(self) -> str:
         return ",".join(f"{HOST}:{port}" for port in self.ports.values())
+
+    def bootstrap_of(self, listener: str) -> str:
+        return ",".join(f"{HOST}:{self.listener_ports[number, listener]}" for number in self.ports)
 
     def launch(self) -> None:
         self.programs = {
@@ -311,7 +331,7 @@ class Kafka(Service):
             )
             for number in range(1, self.brokers + 1)
         }
-        self.on_free_ports(2 * self.brokers, self._launch_on)
+        self.on_free_ports((2 + len(self.others)) * self.brokers, self._launch_on)
 
     def _launch_on(self, ports: list[int]) -> None:
         self._configure(ports)
@@ -334,6 +354,11 @@ class Kafka(Service):
         for number, program in self.programs.items():
             program.await_that(functools.partial(_in_sync, self.ports[number]), 60)
 
+    def controller(self) -> int | None:
+        """The number of the broker that leads the cluster now; None while they elect one."""
+        answers = (_quorum_leader(port) for port in self.ports.values())
+        return next((leader for leader in answers if leader is not None), None)
+
     def _serves(self, port: int, expected: set[int]) -> bool:
         answer = _metadata(port)
         if answer is None or answer.cluster_id != self.cluster_id:
@@ -346,23 +371,41 @@ class Kafka(Service):
     def _settings(self, number: int) -> Path:
         return self.folder / f"kafka-{number}.properties"
 
+    @property
+    def behind(self) -> dict[str, dict[int, int]]:
+        """Door → the port behind it at each broker."""
+        return {
+            door: {number: self.listener_ports[number, door] for number in self.programs}
+            for door in self.doors
+        }
+
     def _configure(self, ports: list[int]) -> None:
         self.ports = dict(zip(self.programs, ports[: self.brokers], strict=True))
-        voters = dict(zip(self.programs, ports[self.brokers :], strict=True))
+        voters = dict(zip(self.programs, ports[self.brokers : 2 * self.brokers], strict=True))
+        others = itertools.product(self.programs, self.others)
+        self.listener_ports = dict(zip(others, ports[2 * self.brokers :], strict=True))
         copies = min(3, self.brokers)
         enough = max(1, copies - 1)
+        protocols = {"CLIENTS": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **self.others}
         for number in self.programs:
+            offered = {
+                "CLIENTS": self.ports[number],
+                **{name: self.listener_ports[number, name] for name in self.others},
+            }
+            told = offered | {door: before[number] for door, before in self.doors.items()}
             settings = {
                 "process.roles": "broker,controller",
                 "node.id": number,
                 "controller.quorum.voters": ",".join(
                     f"{voter}@{HOST}:{port}" for voter, port in voters.items()
                 ),
-                "listeners": f"CLIENTS://{HOST}:{self.ports[number]},CONTROLLER://{HOST}:{voters[number]}",
-                "advertised.listeners": f"CLIENTS://{HOST}:{self.ports[number]}",
+                "listeners": _addresses(offered | {"CONTROLLER": voters[number]}),
+                "advertised.listeners": _addresses(told),
                 "inter.broker.listener.name": "CLIENTS",
                 "controller.listener.names": "CONTROLLER",
-                "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT",
+                "listener.security.protocol.map": ",".join(
+                    f"{name}:{protocol}" for name, protocol in protocols.items()
+                ),
                 "log.dirs": self.folder / f"kafka-{number}",
                 "auto.create.topics.enable": "false",
                 "default.replication.factor": copies,
@@ -389,7 +432,11 @@ class Kafka(Service):
 
     def _format_one(self, number: int) -> None:
         command = self._command(
-            "kafka.tools.StorageTool", "format", "-t", self.cluster_id, "-c", self._settings(number)
+            "kafka.tools.StorageTool",
+            "format",
+            *("-t", self.cluster_id),
+            *("-c", self._settings(number)),
+            *self.formatting,
         )
         try:
             subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=True)
@@ -433,6 +480,10 @@ def _start_archive(java: Path, libs: Path) -> parts.Recipe:
     )
 
 
+def _addresses(listeners: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://{HOST}:{port}" for name, port in listeners.items())
+
+
 def _cluster_id() -> str:
     """What Kafka takes for an id: 16 bytes in base64. A leading "-" its format command takes for an option."""
     while (name := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
@@ -440,10 +491,10 @@ def _cluster_id() -> str:
     return name
 
 
-def _metadata(port: int) -> Any:
-    """What the broker at this port knows of its cluster and all topics, or None if none answers."""
-    # Length; then kind (metadata), version, number and client of the request; a null array, which asks for all topics.
-    request = struct.pack(">hhih6si", 3, 2, 1, 6, b"slamon", -1)
+def _asked(port: int, kind: int, version: int, request: bytes) -> bytes | None:
+    """The answer of the broker at this port to a request of the protocol; None if none answers."""
+    # Kind and version of the request, its number, its client.
+    request = struct.pack(">hhih6s", kind, version, 1, 6, b"slamon") + request
     try:
         with (
             socket.create_connection((HOST, port), timeout=2) as connection,
@@ -451,9 +502,34 @@ def _metadata(port: int) -> Any:
         ):
             connection.sendall(struct.pack(">i", len(request)) + request)
             size, _number = struct.unpack(">ii", answer.read(8))
-            return MetadataResponse_v2.decode(answer.read(size - 4))
-    except (OSError, struct.error, ValueError):
+            return answer.read(size - 4)
+    except (OSError, struct.error):
         return None
+
+
+def _metadata(port: int) -> Any:
+    """What the broker at this port knows of its cluster and all topics, or None if none answers."""
+    every_topic = struct.pack(">i", -1)
+    answer = _asked(port, 3, 2, every_topic)
+    try:
+        return None if answer is None else MetadataResponse_v2.decode(answer)
+    except (struct.error, ValueError):
+        return None
+
+
+def _quorum_leader(port: int) -> int | None:
+    """Who leads the log of the cluster itself, as the broker at this port hears from the leader."""
+    # Numbers of elements and characters are one more than they are; each structure ends with its extra fields, none.
+    log = b"__cluster_metadata"
+    which = struct.pack(f">xBB{len(log)}sBixxx", 2, len(log) + 1, log, 2, 0)
+    answer = _asked(port, 55, 0, which)
+    try:
+        at = struct.Struct(f">xhxB{len(log)}sxihi")
+        error, _, name, _, partition_error, leader = at.unpack_from(answer or b"")
+    except struct.error:
+        return None
+    known = not error and not partition_error and name == log and leader >= 0
+    return leader if known else None
 
 
 def _in_sync(port: int) -> bool:
@@ -512,6 +588,93 @@ class _WebServer(Service):
 
     def _log_lines(self) -> list[str]:
         return self.programs[1].said().splitlines()
+
+
+class Toxiproxy(Service):
+    """Proxies for TCP, between whom the network can be cut and slowed: see its own documentation for what it calls toxics."""
+
+    def __init__(self, folder: Path, *, program: Path) -> None:
+        super().__init__(folder)
+        self.program = program
+        self.port = 0
+
+    def launch(self) -> None:
+        self.on_free_ports(1, self._launch_on)
+
+    def _launch_on(self, ports: list[int]) -> None:
+        [self.port] = ports
+        at = ["-host", HOST, "-port", str(self.port)]
+        self.programs = {1: Program("toxiproxy", [self.program, *at], self.folder)}
+        self.programs[1].start()
+        self.await_ready([1])
+
+    def await_ready(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self.programs[number].await_that(self._serves, 60)
+
+    def _serves(self) -> bool:
+        try:
+            self.ask("GET", "/version")
+        except OSError:
+            return False
+        return True
+
+    def proxy(self, name: str, upstream: int) -> int:
+        """Make a proxy before a port of this machine; the port that it listens on."""
+        [port] = free_ports(1)
+        self.ask(
+            "POST", "/proxies", {"name": name, "listen": f"{HOST}:{port}", "upstream": f"{HOST}:{upstream}"}
+        )
+        return port
+
+    def lead(self, name: str, upstream: int) -> None:
+        """From now on the proxy leads to this port."""
+        self.ask("POST", f"/proxies/{name}", {"upstream": f"{HOST}:{upstream}"})
+
+    def cut(self, name: str) -> None:
+        """End its connections, and refuse others."""
+        self.ask("POST", f"/proxies/{name}", {"enabled": False})
+
+    def swallow(self, name: str) -> None:
+        """Let nothing through in either direction, and say so to nobody."""
+        for stream in ("upstream", "downstream"):
+            self._poison(name, "timeout", stream, timeout=0)
+
+    def slow(self, name: str, latency: int, jitter: int = 0) -> None:
+        """Hold everything back for so many milliseconds, more or less, in each direction."""
+        for stream in ("upstream", "downstream"):
+            self._poison(name, "latency", stream, latency=latency, jitter=jitter)
+
+    def _poison(self, name: str, kind: str, stream: str, **attributes: int) -> None:
+        self.ask(
+            "POST", f"/proxies/{name}/toxics", {"type": kind, "stream": stream, "attributes": attributes}
+        )
+
+    def heal(self) -> None:
+        """All proxies let everything through, and at once."""
+        self.ask("POST", "/reset")
+
+    def mend(self, name: str) -> None:
+        """Let everything through again, and at once; what it had swallowed is lost with its connection."""
+        for toxic in self.ask("GET", f"/proxies/{name}/toxics"):
+            self.ask("DELETE", f"/proxies/{name}/toxics/{toxic['name']}")
+        self.ask("POST", f"/proxies/{name}", {"enabled": True})
+
+    def ask(self, method: str, path: str, said: object = None) -> Any:
+        """The answer of its own interface. Raises ProcessFailed, OSError."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=10)
+        try:
+            body = None if said is None else json.dumps(said)
+            connection.request(method, path, body, {"User-Agent": "slamon"})
+            answer = connection.getresponse()
+            content = answer.read()
+            if answer.status // 100 != 2:
+                raise ProcessFailed(
+                    f"toxiproxy: {method} {path}: {answer.status} {content.decode(errors='replace')}"
+                )
+            return json.loads(content) if content.startswith((b"{", b"[")) else None
+        finally:
+            connection.close()
 
 
 class Prometheus(_WebServer):

@@ -133,6 +133,10 @@ class AlertBook:
         """Whether an alert of the subject ever fired."""
         return subject in self._of
 
+    def count(self) -> int:
+        """Of memories."""
+        return sum(map(len, self._of.values()))
+
     def release(self, subject: Subject) -> dict[str, AlertMemory]:
         """Forget what is remembered of a subject, and return it by alert id."""
         return self._of.pop(subject, {})

@@ -214,12 +214,11 @@ class AlertMemory(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class FactKind(enum.Enum):
     TICKET = "ticket"  # subject: ticket; value: its events
-    SERVICE_DAY = (
-        "service_day"  # subject: service; day: days since 1970-01-01 in UTC; value: its events of the day
-    )
-    REQUESTS_DAY = (
-        "requests_day"  # subject: service; day: as above, of their ends; value: the buckets of the day
-    )
+    # Subject: service; slot: days or hours since 1970-01-01 in UTC; value: its events of then, or the buckets that end then.
+    SERVICE_DAY = "service_day"
+    SERVICE_HOUR = "service_hour"
+    REQUESTS_DAY = "requests_day"
+    REQUESTS_HOUR = "requests_hour"
     EXCLUSION = "exclusion"  # subject: exclusion id; value: its events
     ALERT = "alert"  # subject: alert id; value: its memory
     STATEMENT = (
@@ -233,7 +232,7 @@ class FactKey(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_hash
     kind: FactKind
     customer: str | None
     subject: str
-    day: int = 0
+    slot: int = 0
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):

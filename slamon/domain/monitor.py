@@ -15,8 +15,8 @@ way only what still holds is said.
 
 import enum
 import heapq
-from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import assert_never
 
 from slamon.domain.agreement import Agreement
@@ -43,19 +43,23 @@ from slamon.domain.decisions import (
     StatementIssued,
 )
 from slamon.domain.events import (
-    DAY,
     MINUTE,
     AvailabilityEvent,
     Event,
     ExclusionEvent,
     RequestsEvent,
+    ServiceStatus,
     TicketEvent,
-    order_key,
 )
+from slamon.domain.intervals import FOREVER
+from slamon.domain.slot_facts import WIDTHS, SlotFacts, cut, joined
 from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket, ending_of, wanted_alert
 
 STANDING_EVERY = MINUTE  # a standing is written at once when what matters changes, else so often
+REWRITTEN_AT_ONCE = (
+    100  # records of services of the width that is written no more: a commit is not to take seconds
+)
 
 
 class Taken(enum.Enum):
@@ -66,6 +70,8 @@ class Taken(enum.Enum):
     DUPLICATE = "duplicate"
     CONFLICTING_DUPLICATE = "conflicting_duplicate"
     UNMATCHED = "unmatched"  # no agreement speaks about it
+    TOO_LATE = "too_late"  # it speaks of a time of which nothing is kept any more
+    SUBJECT_TOO_LARGE = "subject_too_large"  # as many events of its subject are kept as are allowed
 
 
 Subject = Ticket | Watch
@@ -81,13 +87,19 @@ class Monitor:
         steps: bool,
         on_time: int = 0,
         durable: bool = True,
+        keep: int | None = None,
+        subject_limit: int | None = None,
         recall: Callable[[str, str], Kept | None] | None = None,
+        hourly: bool = True,
     ) -> None:
         """`steps`: visit every key (replay). `on_time`: what is known within so many microseconds is not late.
 
         `durable`: decide `FactsChanged` and `StandingChanged` as the clock moves; without it facts cannot be taken up by
         another monitor, and standings are only there to be asked for.
+        `keep`: for so many microseconds facts are kept after they can last matter; None: for ever (see `horizon`).
+        `subject_limit`: so many events of one subject are taken, no more; None: any number.
         `recall`: gives back what was kept of a ticket, by customer and ticket, and keeps it no longer (see `release`).
+        `hourly`: records of services and requests are of an hour each, else of a day; both are taken back.
         """
         by_customer: dict[str, list[Agreement]] = {}
         for agreement in agreements:
@@ -97,11 +109,16 @@ class Monitor:
         self._steps = steps
         self._on_time = on_time
         self._durable = durable
+        self._keep = keep
+        self._horizon = -FOREVER  # see `horizon`
+        self._subject_limit = FOREVER if subject_limit is None else subject_limit
         self._recall = recall
         self._released_unknown = 0  # of the released tickets, those that nobody saw open
         self._services: dict[tuple[str | None, str], dict[str, AvailabilityEvent]] = {}  # by id
-        self._service_days: dict[tuple[str | None, str, int], list[AvailabilityEvent]] = {}
-        self._request_days: dict[FactKey, list[RequestsEvent]] = {}
+        self._slots = SlotFacts(hourly=hourly)
+        self._outgrown: dict[
+            FactKey, tuple[FactKey, ...]
+        ] = {}  # records of the other width, by which ones to replace them
         self._alerts = AlertBook()
         self._decisions: list[Decision] = []
         self._aside: dict[FactKey, Facts] = {}  # restored, but no agreement speaks of it
@@ -129,6 +146,12 @@ class Monitor:
         """
         if facts is None:
             return
+        if self._slots.is_outgrown(key):
+            parts = self._slots.resized(facts)
+            for one, part in parts.items():
+                self.restore(one, part)
+            self._outgrown[key] = tuple(parts)
+            return
         if facts.tickets is not None and self._restore_ticket(key, facts.tickets):
             return
         events: tuple[Event, ...] = (
@@ -147,7 +170,8 @@ class Monitor:
                 watch.settlement.restore(facts.statement)
             spoken_of = watch is not None
         if not spoken_of:
-            self._aside[key] = facts
+            known = self._aside.get(key) if key.kind in WIDTHS else None
+            self._aside[key] = facts if known is None else joined(known, facts)
 
     def _restore_ticket(self, key: FactKey, events: Sequence[TicketEvent]) -> bool:
         """Take back a ticket of which nothing is known yet, whole; False: it has to be taken event by event."""
@@ -173,7 +197,7 @@ class Monitor:
         for subject in self._alerts.subjects():
             self._find_owner(subject, now)
         self._changed.clear()
-        self.now = now
+        self._move_to(now)
 
     def _find_owner(self, subject: AlertSubject, now: int) -> None:
         """Somebody has to end the alerts of a subject, also when its ticket, objective, version or customer is gone."""
@@ -203,14 +227,31 @@ class Monitor:
             case _:
                 assert_never(event)
 
+    def lose_sight(self, mark: str, since: int) -> None:
+        """Events were lost that nobody will ever read: of no service is anything known from `since` on, or from what was
+        last heard of it if that is later, until it is heard of again.
+
+        It is kept like an event, with the id `mark`.
+        """
+        for customer in self.customers.values():
+            for service in sorted(customer.services):
+                newest = customer.timeline(service).newest()
+                if newest is not None:  # else nothing was known anyway
+                    at = max(since, newest + 1)
+                    self.apply(AvailabilityEvent(mark, at, customer.id, service, ServiceStatus.UNKNOWN))
+
     def _take_ticket(self, event: TicketEvent) -> Taken:
         customer = self.customers.get(event.customer)
         if customer is None or not customer.hears_tickets:
             return Taken.UNMATCHED
+        if event.time < self._horizon:
+            return Taken.TOO_LATE
         ticket = customer.tickets.get(event.ticket) or self._recalled(customer, event.ticket)
         known = ticket.history.find(event)
         if known is not None:
             return _repeated(known, event)
+        if len(ticket.history.events) >= self._subject_limit and self.now is not None:
+            return Taken.SUBJECT_TOO_LARGE
         ticket.add(event)
         self._soil(ticket)
         if self._durable:
@@ -234,9 +275,7 @@ class Monitor:
             return _repeated(known, event)
         events[event.id] = event
         if self._durable:
-            day = event.time // DAY
-            insort(self._service_days.setdefault((*subject, day), []), event, key=order_key)
-            self._changed[FactKey(FactKind.SERVICE_DAY, event.customer, event.service, day)] = None
+            self._changed[self._slots.add(event)] = None
         late = False
         for customer in concerned:
             timeline = customer.timeline(event.service)
@@ -263,9 +302,7 @@ class Monitor:
             return _repeated(known, event)
         newest = log.add(event)
         if self._durable:
-            key = FactKey(FactKind.REQUESTS_DAY, event.customer, event.service, event.time // DAY)
-            insort(self._request_days.setdefault(key, []), event, key=order_key)
-            self._changed[key] = None
+            self._changed[self._slots.add(event)] = None
         for watch in concerned:
             watch.hear(event)
             self._soil(watch)
@@ -275,10 +312,14 @@ class Monitor:
         customer = self.customers.get(event.customer)
         if customer is None or not any(customer.service_watches()):
             return Taken.UNMATCHED
+        if min(event.time, event.time if event.end is None else event.end) < self._horizon:
+            return Taken.TOO_LATE
         events = customer.exclusions.get(event.exclusion, [])
         known = next((one for one in events if one.id == event.id), None)
         if known is not None:
             return _repeated(known, event)
+        if len(events) >= self._subject_limit and self.now is not None:
+            return Taken.SUBJECT_TOO_LARGE
         customer.add_exclusion(event)
         if self._durable:
             self._changed[FactKey(FactKind.EXCLUSION, customer.id, event.exclusion)] = None
@@ -308,16 +349,29 @@ class Monitor:
                 self._pass_timers(2 * now - 1)
                 # Facts of this instant hold; what is due at it waits.
                 self._collect_timers(2 * now, of=Ticket)
-            self.now = now
+            self._move_to(now)
             if self._dirty or self._orphans:
                 self._judge(now, 2 * now - 1, now)
         else:
             self._collect_timers(2 * now)
-            self.now = now
+            self._move_to(now)
             if self._dirty or self._orphans:
                 self._judge(now, 2 * now, now - self._on_time)
         if self._durable:
             self._say_standings(now)
+
+    def _move_to(self, now: int) -> None:
+        self.now = now
+        if self._keep is not None and now:
+            self._horizon = now - self._keep
+
+    def horizon(self) -> int:
+        """What speaks of a time before this instant comes too late.
+
+        So long as nothing was ever judged (the clock shows nothing, or 0) nothing is too late: a task that begins reads all
+        the history there is. What is restored is never too late, and never too much.
+        """
+        return self._horizon
 
     def finish(self) -> None:
         """The input has ended (replay): what is due exactly now waits no longer.
@@ -563,13 +617,23 @@ class Monitor:
 
     def drain(self) -> list[Decision]:
         """What was decided since the last call: changed records first, then the rest in the order of deciding."""
-        if not self._changed and not self._decisions:
+        if not self._changed and not self._decisions and not self._outgrown:
             return []
-        records = [FactsChanged(key, self._facts(key)) for key in self._changed]
-        decided = [*records, *self._decisions]
+        decided = [*self._records(), *self._decisions]
         self._changed = {}
         self._decisions = []
         return decided
+
+    def _records(self) -> list[FactsChanged]:
+        """Those that changed, and some of those to be rewritten: what replaces a record is written whole as it goes."""
+        outgrown = dict(islice(self._outgrown.items(), REWRITTEN_AT_ONCE))
+        for key, replacing in outgrown.items():
+            self._changed.update(dict.fromkeys(replacing))
+            del self._outgrown[key]
+        return [
+            *(FactsChanged(key, self._facts(key)) for key in self._changed),
+            *(FactsChanged(key, None) for key in outgrown),
+        ]
 
     def facts(self) -> Iterator[tuple[FactKey, Facts]]:
         """Everything that another monitor needs to go on from here, by `restore` and `start`.
@@ -577,8 +641,7 @@ class Monitor:
         It may go on itself meanwhile: a record is given as it is then, and those that are new come by `drain`.
         """
         keys = [
-            *(FactKey(FactKind.SERVICE_DAY, *service_day) for service_day in self._service_days),
-            *self._request_days,
+            *self._slots,
             *(
                 FactKey(FactKind.TICKET, customer.id, ticket.id)
                 for customer in self.customers.values()
@@ -598,12 +661,23 @@ class Monitor:
             for statement in watch.settlement.statements():
                 yield _statement_key(statement), Facts(statement=statement)
         yield from self._aside.items()
+        for key, replacing in tuple(self._outgrown.items()):
+            yield key, cut(map(self._facts, replacing), key)
+
+    def count_facts(self) -> int:
+        """How many `facts` would give, without making them; or some more, for tickets of which only alerts are known."""
+        return (
+            len(self._slots)
+            + len(self._outgrown)
+            + sum(len(customer.tickets) + len(customer.exclusions) for customer in self.customers.values())
+            + self._alerts.count()
+            + sum(1 for watch in self.watches() for _ in watch.settlement.statements())
+            + len(self._aside)
+        )
 
     def _facts(self, key: FactKey) -> Facts:
-        if key.kind is FactKind.SERVICE_DAY:
-            return Facts(services=tuple(self._service_days[key.customer, key.subject, key.day]))
-        if key.kind is FactKind.REQUESTS_DAY:
-            return Facts(requests=tuple(self._request_days[key]))
+        if key.kind in WIDTHS:
+            return self._slots.facts(key) if key in self._slots else self._aside[key]
         customer = self.customers[key.customer or ""]
         if key.kind is FactKind.TICKET:
             return Facts(tickets=tuple(customer.tickets[key.subject].history.events))

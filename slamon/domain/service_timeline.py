@@ -83,6 +83,10 @@ class ServiceTimeline:
         self.events.append(event)
         return True
 
+    def newest(self) -> int | None:
+        """When the newest event happened."""
+        return self.events[-1].time if self.events else None
+
     def next_unread(self) -> int | None:
         return self.events[self._read].time if self._read < len(self.events) else None
 

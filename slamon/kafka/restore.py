@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from slamon.kafka import clients
 from slamon.kafka.alert_numbers import AlertSeen, alert_seen
 from slamon.kafka.bare_records import hand_over_bare_records
-from slamon.kafka.changelog import Reading, Unreadable
+from slamon.kafka.changelog import OWNER, Reading, Unreadable
 from slamon.settings import KafkaSettings
 
 AT_ONCE = 2000  # records taken in one poll
@@ -90,7 +90,8 @@ async def _read_changelog(
                     for records in (await reader.getmany(timeout_ms=WAIT, max_records=AT_ONCE)).values():
                         for record in records:
                             _take(reading, record, changelog.partition)
-                            if reading.owner is not None and reading.owner.nonce == nonce:
+                            if record.key == OWNER and reading.ends_with(nonce):
+                                reading.check()
                                 return reading
                         limit.reschedule(loop.time() + stalled_after)
                     await clients.breathe()
@@ -122,7 +123,9 @@ async def _read_alerts(
     try:
         async with asyncio.timeout(stalled_after) as limit:
             while await reader.position(alerts) < end:
-                for records in (await reader.getmany(timeout_ms=WAIT, max_records=AT_ONCE)).values():
+                # Markers of transactions move the position without ending the call: so it must be a short one.
+                wait = clients.milliseconds(clients.RESTORE_WAIT)
+                for records in (await reader.getmany(timeout_ms=wait, max_records=AT_ONCE)).values():
                     seen += [one for record in records if (one := alert_seen(record.value)) is not None]
                     limit.reschedule(loop.time() + stalled_after)
                 await clients.breathe()

@@ -35,6 +35,7 @@ from slamon.kafka.bare_records import hand_over_bare_records
 from slamon.kafka.clients import TaskProducer
 from slamon.kafka.confirmations import confirm
 from slamon.kafka.observations import Observations
+from slamon.kafka.rewriting import Trimming
 from slamon.kafka.tasks import Company, State, Task
 from slamon.kafka.topics import Layout, Refused, check
 from slamon.settings import Settings
@@ -57,10 +58,10 @@ class Source:
     def __init__(
         self,
         settings: Settings,
-        monitor_for: Callable[[int], Monitor],
+        monitor_for: Callable[[int, bool], Monitor],
         observations: Observations | None = None,
     ) -> None:
-        """`monitor_for`: makes the empty monitor for the customers of a partition."""
+        """`monitor_for`: makes the empty monitor for the customers of a partition, that keeps services by the hour or not."""
         self.tasks: dict[int, Task] = {}
         self.observations = observations if observations is not None else Observations()
         self.layout: Layout | None = None  # known once it runs
@@ -76,6 +77,7 @@ class Source:
         self._lives: dict[int, asyncio.Task[None]] = {}
         self._held: set[int] = set()  # tasks whose inputs wait for a commit
         self._ended: asyncio.Queue[tuple[TaskProducer, bool] | None] = asyncio.Queue()
+        self._trimming = Trimming(settings.kafka)
         self._joined = False
         self._stopping = asyncio.Event()
         self._failed = asyncio.Event()
@@ -132,6 +134,7 @@ class Source:
             self._hold_back,
             self._group_position,
             lambda producer, in_order: self._ended.put_nowait((producer, in_order)),
+            self._trimming.delete_before,
         )
         consumer = clients.group_consumer(self._kafka, application, TaskAssignor())
         await clients.start(consumer, self._kafka, self._kafka.commit_timeout)
@@ -144,6 +147,7 @@ class Source:
                 helpers = [
                     group.create_task(self._watch()),
                     group.create_task(self._commit_group_offsets()),
+                    group.create_task(self._trimming.run()),
                     group.create_task(confirm(self._kafka, application, self.running)),
                 ]
                 consumer.subscribe(list(self._topics), listener=_Listener(self))
@@ -209,10 +213,7 @@ class Source:
                         continue
                     end = consumer.last_stable_offset(tp)
                     one = task.clocks[tp.topic]
-                    one.saw(
-                        consumer.highwater(tp) if end is None or end < 0 else end,
-                        clock.judged_at(answered * 1000),
-                    )
+                    one.saw(consumer.highwater(tp) if end is None or end < 0 else end, answered * 1000)
                     one.applied(await consumer.position(tp))
 
     def _hold_or_release(self, task: Task) -> None:

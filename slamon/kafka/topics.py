@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, for_code
 
 from slamon import clock
-from slamon.kafka import clients
+from slamon.kafka import clients, cluster, reaching
 from slamon.settings import KafkaSettings
 
 HOUR = 3600
@@ -24,7 +23,6 @@ DEAD_LETTER_ROOM = 64 * 1024  # for the headers that say why
 TOMBSTONES = DAY  # a deleted key must stay deleted for whoever is in the middle of a restore
 TIMEOUT = 30.0  # s for one question to the brokers
 TOPIC_EXISTS = 36
-UNKNOWN_TOPIC = 3
 
 
 class Refused(Exception):  # noqa: N818 - reads as what it says
@@ -47,14 +45,14 @@ class Topic:
 
     name: str
     partitions: int
-    settings: Mapping[str, str]
+    settings: Mapping[str, str | None]
 
     @property
     def exists(self) -> bool:
         return self.partitions > 0
 
     def number(self, name: str, default: int) -> int:
-        return int(self.settings.get(name, default))
+        return int(self.settings.get(name) or default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +112,7 @@ async def create(settings: KafkaSettings) -> list[Outcome]:
 
 async def check(settings: KafkaSettings) -> Layout:
     """What tasks must know of the topics. Raises Refused with everything that is wrong; clients.Unreachable."""
-    admin = await _started(settings)
-    try:
-        there = await _look(admin, settings)
-    finally:
-        await clients.end(admin.close())
+    there = await look(settings)
     faults = faults_of(there, settings)
     if faults:
         raise Refused("\n".join(faults))
@@ -129,6 +123,15 @@ async def check(settings: KafkaSettings) -> Layout:
         dead_letter_bytes=there[names.dead_letters].number("max.message.bytes", DEFAULT_RECORD_BYTES),
         alerts_retention=_retention(there[names.alerts]),
     )
+
+
+async def look(settings: KafkaSettings) -> dict[str, Topic]:
+    """The topics as they are, by name. Raises Refused if the brokers do not say; clients.Unreachable."""
+    admin = await _started(settings)
+    try:
+        return await _look(admin, settings)
+    finally:
+        await clients.end(admin.close())
 
 
 def faults_of(there: Mapping[str, Topic], settings: KafkaSettings) -> list[str]:
@@ -144,7 +147,7 @@ def faults_of(there: Mapping[str, Topic], settings: KafkaSettings) -> list[str]:
         faults.append(str(refused))
 
     changelog = there[names.changelog]
-    policy = {word.strip() for word in changelog.settings.get("cleanup.policy", "").split(",")}
+    policy = {word.strip() for word in (changelog.settings.get("cleanup.policy") or "").split(",")}
     if policy != {"compact", "delete"}:
         faults.append(_wrong(changelog, "cleanup.policy", "compact,delete", "live state would vanish"))
     faults += [
@@ -201,21 +204,19 @@ async def _look(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
     if len(set(names)) < 7:
         raise Refused("two of the topics in kafka.topics have one name: each needs its own")
     try:
-        async with asyncio.timeout(TIMEOUT):
-            described = await admin.describe_topics(names)
-            answers = await admin.describe_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-            )
+        seen = await cluster.topics_seen(admin, names)
+        configured = await cluster.settings_of(admin, names)
+    except NodeNotReadyError as error:
+        raise clients.Unreachable(await reaching.what_is_wrong(settings)) from error
     except (KafkaError, TimeoutError) as error:
         raise Refused(f"the brokers do not say which topics there are: {error!r}") from error
-    partitions = {}
-    for topic in described:
-        if topic["error_code"] not in (0, UNKNOWN_TOPIC):
-            raise Refused(f"{topic['topic']}: {for_code(topic['error_code']).__name__}")
-        partitions[topic["topic"]] = len(topic["partitions"])
-    resources = [resource for answer in answers for resource in answer.resources]
-    configured = {name: {entry[0]: entry[1] for entry in entries} for _, _, _, name, entries in resources}
-    return {name: Topic(name, partitions.get(name, 0), configured.get(name, {})) for name in names}
+    for topic in seen.values():
+        if topic.error is not None:
+            raise Refused(f"{topic.name}: {topic.error}")
+    return {
+        name: Topic(name, len(seen[name].partitions) if name in seen else 0, configured.get(name) or {})
+        for name in names
+    }
 
 
 async def _make(admin: Any, settings: KafkaSettings, missing: list[str], partitions: int) -> set[str]:

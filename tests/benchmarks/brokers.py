@@ -151,7 +151,7 @@ async def restoring(effort: Effort) -> AsyncIterator[Row]:
             await _fill(producer, records)
 
         async def ours() -> None:
-            await _restored(settings, lambda _: Monitor(agreements, steps=False))
+            await _restored(settings, lambda _, __: Monitor(agreements, steps=False))
 
         async def baseline() -> None:
             async with _reading(kafka) as consumer:
@@ -173,7 +173,7 @@ def _facts(kafka: KafkaSettings, events: int) -> Iterator[Outgoing]:
             yield Outgoing(kafka.topics.changelog, 0, *record)
 
 
-async def _restored(settings: Settings, monitor_for: Callable[[int], Monitor]) -> None:
+async def _restored(settings: Settings, monitor_for: Callable[[int, bool], Monitor]) -> None:
     done = asyncio.Event()
 
     def restored(_: Restored) -> None:

@@ -12,12 +12,15 @@ from typing import Any
 
 import orjson
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from queries import queries
 
 from slamon import clock
 from slamon.codec import format_instant, parse_instant
 from slamon.demo.processes import Alertmanager, Kafka, Prometheus
-from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
+from slamon.domain.events import DAY, HOUR, MINUTE, SECOND, ServiceStatus
+from slamon.kafka.changelog import Reading
 from tests.end_to_end.conftest import ALERTMANAGER
 from tests.end_to_end.place import (
     PARTITIONS,
@@ -560,7 +563,7 @@ BROKEN = {
     "agreements with a fault": (1, "the agreements have faults; `slamon check` shows them as well"),
     "a setting that does not exist": (
         2,
-        "broker: there is no such setting; Allowed: agreements, agreements_poll, application_id, http, kafka, log, metrics, notifier, shutdown_timeout",
+        "broker: there is no such setting; Allowed: agreements, agreements_poll, application_id, format, http, kafka, log, metrics, notifier, shutdown_timeout",
     ),
     "no broker": (1, "no Kafka answers at 127.0.0.1:1: is it running, and is kafka.bootstrap_servers right?"),
     "no topics": (1, "Make them with `slamon topics create`"),
@@ -665,3 +668,33 @@ async def test_an_alertmanager_that_was_killed_and_lost_its_data_is_told_again_w
                 assert after[short]["labels"] == before[short]["labels"]
                 assert after[short]["startsAt"] == before[short]["startsAt"]
                 assert after[short]["annotations"] == before[short]["annotations"]
+
+
+async def test_what_an_input_no_longer_holds_makes_its_services_unknown_until_they_are_heard_of_again(
+    place: Place,
+) -> None:
+    daemon = await place.running()
+    home, topic = await place.home("acme"), place.names.availability
+    await place.send(availability("web", whole_second() - MINUTE, "up", customer="acme"))
+
+    async def read(count: int) -> bool:
+        stands = (await place.positions()).get(home)
+        return stands is not None and stands.inputs[topic] == count
+
+    await until(lambda: read(1), "the first event is committed")
+    daemon.stop()
+    await place.send(availability("web", whole_second(), "down", customer="acme"))
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.settings.kafka.bootstrap_servers)
+    await admin.start()
+    await admin.delete_records({TopicPartition(topic, home): RecordsToDelete(before_offset=2)})
+    await admin.close()
+    await place.running()
+    await until(lambda: read(2), "the gap is committed")
+    reading = Reading()
+    for record in await place.records(place.names.changelog):
+        if record.partition == home:
+            reading.take(record.key, record.value)
+    events = [event for _, facts, _ in reading.facts() for event in facts.services or ()]
+    newest = max(events, key=lambda event: event.time)
+    assert (newest.id, newest.service, newest.status) == (f"{topic}/{home}/1", "web", ServiceStatus.UNKNOWN)
+    assert len(events) == 2

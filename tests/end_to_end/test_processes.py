@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 
 from slamon import clock
 from slamon.demo import processes
-from slamon.demo.processes import Alertmanager, Kafka, ProcessFailed, Prometheus
+from slamon.demo.processes import Alertmanager, Kafka, ProcessFailed, Prometheus, Toxiproxy
 
 PROMETHEUS = "global: {scrape_interval: 1s}\n"
 ALERTMANAGER = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
@@ -193,6 +194,53 @@ def test_a_port_that_somebody_took_meanwhile_is_given_up_for_another(
         with Prometheus(tmp_path / "prometheus", program=program, config=PROMETHEUS) as prometheus:
             assert prometheus.port != strangers.getsockname()[1]
             assert get(prometheus.url, "/api/v1/status/config")["status"] == "success"
+
+
+async def test_a_door_leads_through_its_proxies_which_cut_swallow_and_slow_what_passes(
+    tmp_path: Path, java: Path, libs: Path, part: Part
+) -> None:
+    with Toxiproxy(tmp_path / "toxiproxy", program=part("toxiproxy-server")) as network:
+        doors = {"POD": {1: network.proxy("pod", upstream=1)}}
+        with Kafka(tmp_path / "kafka", java=java, libs=libs, doors=doors) as kafka:
+            network.lead("pod", kafka.behind["POD"][1])
+            await create_topic(kafka, "words")
+            through = f"{processes.HOST}:{doors['POD'][1]}"
+
+            async def passes() -> float | None:
+                """Seconds that a record took, by a client that knows no other way."""
+                producer = AIOKafkaProducer(bootstrap_servers=through, request_timeout_ms=1000)
+                began = clock.monotonic()
+                try:
+                    await producer.start()
+                    await producer.send_and_wait("words", b"passed")
+                except KafkaError:
+                    return None
+                finally:
+                    await producer.stop()
+                return clock.monotonic() - began
+
+            assert await passes() is not None
+            for close in (network.cut, network.swallow):
+                close("pod")
+                assert await passes() is None
+                network.mend("pod")
+                assert await passes() is not None
+            network.slow("pod", latency=100)
+            slow = await passes()
+            assert slow is not None
+            assert slow >= 0.2, "in each direction"
+            network.heal()
+            assert await contents(kafka, "words", 4) == [b"passed"] * 4
+
+
+def test_when_the_leader_of_the_cluster_is_killed_another_broker_leads(
+    tmp_path: Path, java: Path, libs: Path
+) -> None:
+    with Kafka(tmp_path / "kafka", java=java, libs=libs, brokers=3) as kafka:
+        leader = kafka.controller()
+        assert leader is not None
+        kafka.kill(leader)
+        until(lambda: kafka.controller() not in (None, leader), "another leads")
 
 
 # ---- Nothing is left

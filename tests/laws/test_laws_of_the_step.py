@@ -15,6 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from slamon import records
+from slamon.domain import monitor as step
 from slamon.domain.agreement import (
     Agreement,
     Attainment,
@@ -140,10 +141,10 @@ def test_a_late_event_leaves_what_an_early_one_would_have_left(world: World, cha
 class Daemon:
     """Keeps the facts that a monitor emits, as the changelog does, and follows its alerts."""
 
-    def __init__(self, agreements: Sequence[Agreement], *, steps: bool) -> None:
+    def __init__(self, agreements: Sequence[Agreement], *, steps: bool, hourly: bool = True) -> None:
         self.agreements = agreements
         self.steps = steps
-        self.monitor = Monitor(agreements, steps=steps)
+        self.monitor = Monitor(agreements, steps=steps, hourly=hourly)
         self.facts: dict[FactKey, Facts] = {}
         self.statements: list[Statement] = []
         self.alerts: list[AlertTransition] = []
@@ -282,10 +283,12 @@ def test_a_standing_counts_every_pending_clock_that_has_passed_its_first_step_an
 # ------------------------------------------------------------------------------------------ agreements that are replaced
 
 
-def replaced(monitor: Monitor, agreements: Sequence[Agreement], *, steps: bool) -> Monitor:
+def replaced(
+    monitor: Monitor, agreements: Sequence[Agreement], *, steps: bool, hourly: bool = True
+) -> Monitor:
     """As a task does it: another monitor with the same facts, not yet judged."""
     assert monitor.now is not None
-    fresh = Monitor(agreements, steps=steps)
+    fresh = Monitor(agreements, steps=steps, hourly=hourly)
     for key, facts in monitor.facts():
         fresh.restore(key, facts)
     fresh.start(monitor.now)
@@ -325,6 +328,7 @@ def test_everything_a_monitor_holds_is_what_it_has_said_to_keep(world: World, ch
     for batch, now in journey(world, chance):
         daemon.take(batch, now)
         assert dict(daemon.monitor.facts()) == daemon.facts
+        assert daemon.monitor.count_facts() >= len(daemon.facts)
 
 
 @dear
@@ -360,6 +364,39 @@ def test_a_successor_filled_while_the_monitor_goes_on_ends_with_the_same_facts(
     successor.advance(daemon.monitor.now)
     assert told(successor) == told(daemon.monitor)
     assert [one for one in successor.drain() if isinstance(one, AlertChanged | StatementIssued)] == []
+
+
+# ------------------------------------------------------------------------------------- records of an hour, and of a day
+
+
+@dear
+@given(st.one_of(service_worlds(), request_worlds()), chances, st.booleans())
+def test_records_of_the_other_width_are_taken_back_and_rewritten_without_a_word(
+    world: World, chance: Random, hourly: bool
+) -> None:
+    """Also if that is cut off anywhere, and if meanwhile no agreement speaks of what they tell."""
+    other, wanted = (Daemon(world.agreements, steps=False, hourly=one) for one in (not hourly, hourly))
+    for batch, now in journey(world, chance):
+        other.take(batch, now)
+        wanted.take(batch, now)
+    now = world.until if wanted.monitor.now is None else wanted.monitor.now
+    said = (len(other.alerts), len(other.statements))
+    promised: tuple[tuple[Agreement, ...], ...] = ((), world.agreements, world.agreements)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step, "REWRITTEN_AT_ONCE", 1)
+        for agreements in promised:
+            other.monitor = Monitor(agreements, steps=False, hourly=hourly)
+            for key, facts in other.facts.items():
+                other.monitor.restore(key, facts)
+            other.monitor.start(now)
+            for _ in range(chance.randrange(4) if agreements else 1):
+                other.keep()
+        other.monitor = replaced(other.monitor, world.agreements, steps=False, hourly=hourly)
+        for _ in range(len(other.facts) + 1):
+            other.pass_to(now)
+    assert other.facts == wanted.facts
+    assert told(other.monitor) == told(wanted.monitor)
+    assert (len(other.alerts), len(other.statements)) == said
 
 
 # ------------------------------------------------------------------------------------------------------------- batching

@@ -5,9 +5,15 @@ from hypothesis import strategies as st
 
 from slamon.kafka.input_clock import InputClock
 
+PROMPT = 1_000
+
+
+def asked(position: int) -> InputClock:
+    return InputClock(position, since=0, prompt=PROMPT)
+
 
 def test_under_steady_load_it_trails_by_one_poll() -> None:
-    clock = InputClock(0)
+    clock = asked(0)
     clock.applied(0)
     shown = [clock.shows]  # nothing was seen yet
     clock.saw(10, 1_000)
@@ -22,7 +28,7 @@ def test_under_steady_load_it_trails_by_one_poll() -> None:
 
 
 def test_an_idle_input_shows_when_it_was_last_asked() -> None:
-    clock = InputClock(5)
+    clock = asked(5)
     for at in (1_000, 2_000, 3_000):
         clock.saw(5, at)
         clock.applied(5)
@@ -31,7 +37,7 @@ def test_an_idle_input_shows_when_it_was_last_asked() -> None:
 
 
 def test_in_a_backlog_it_stands_still_and_jumps_at_its_end() -> None:
-    clock = InputClock(0)
+    clock = asked(0)
     for step in range(10):
         clock.saw(1_000 + step, step + 1)
         clock.applied(100 * step)
@@ -41,17 +47,35 @@ def test_in_a_backlog_it_stands_still_and_jumps_at_its_end() -> None:
     assert clock.shows == 10
 
 
+def test_an_answer_that_may_have_lain_unread_is_not_taken_for_new() -> None:
+    """Frozen from 1,500 to 9,000: what the log held at 2,000 was read at 9,000, and what came meanwhile is still to come."""
+    clock = asked(0)
+    shown = []
+    for end, read_at in ((5, 1_000), (5, 9_000), (7, 9_100)):
+        clock.saw(end, read_at)
+        clock.applied(end)
+        shown.append(clock.shows)
+    assert shown == [1_000, 1_000, 9_100]
+
+
+def test_an_input_first_heard_of_late_shows_when_it_was_first_asked() -> None:
+    clock = InputClock(3, since=500, prompt=PROMPT)
+    clock.saw(3, 4_000)
+    clock.applied(3)
+    assert clock.shows == 500
+
+
 def test_a_wall_clock_that_was_set_back_does_not_move_it() -> None:
-    clock = InputClock(0)
-    clock.saw(1, 5_000)
+    clock = asked(0)
+    clock.saw(1, 900)
     clock.applied(1)
-    clock.saw(2, 4_000)
+    clock.saw(2, 400)
     clock.applied(2)
-    assert clock.shows == 5_000
+    assert clock.shows == 900
     assert clock.end == 2
-    clock.saw(2, 5_001)
+    clock.saw(2, 901)
     clock.applied(2)
-    assert clock.shows == 5_001
+    assert clock.shows == 901
 
 
 seen_and_applied = st.lists(
@@ -61,7 +85,7 @@ seen_and_applied = st.lists(
 
 @given(seen_and_applied)
 def test_what_it_shows_has_been_applied_and_it_never_goes_back(steps: list[tuple[int, int, int]]) -> None:
-    clock = InputClock(0)
+    clock = asked(0)
     end = at = position = 0
     ends: dict[int, int] = {}
     before: int | None = None

@@ -417,8 +417,9 @@ def test_the_command_without_names_tells_where_each_part_is_and_fetches_nothing(
     helm = program(tmp_path / "bin" / "helm")
     assert parts.main([]) == 0
     out, err = capsys.readouterr()
-    assert f"helm          {helm}\n" in out
-    assert "kafka         not here\n" in out
+    lines = [line.split(maxsplit=1) for line in out.splitlines()]
+    assert ["helm", str(helm)] in lines
+    assert ["kafka", "not here"] in lines
     assert err == "`python -m slamon.demo.parts PART …` obtains what is not here.\n"
     assert not (tmp_path / "cache").exists()
 
@@ -430,7 +431,10 @@ def test_the_command_fails_when_a_named_part_is_not_to_be_had(
     monkeypatch.setenv("SLAMON_KAFKA_LIBS", str(tmp_path))
     assert parts.main(["kafka", "helm"]) == 1
     out, err = capsys.readouterr()
-    assert out == f"kafka         not here\nhelm          {helm}\n"
+    assert [line.split(maxsplit=1) for line in out.splitlines()] == [
+        ["kafka", "not here"],
+        ["helm", str(helm)],
+    ]
     assert err == (
         f"kafka: SLAMON_KAFKA_LIBS names {tmp_path}, which holds no Kafka (kafka_2.13-*.jar). Correct it or unset it.\n"
     )
