@@ -136,6 +136,10 @@ class AlertBook:
         """What is remembered of a subject, by alert id."""
         return self._of.get(subject, {})
 
+    def remembers(self, subject: Subject) -> bool:
+        """Whether an alert of the subject ever fired."""
+        return subject in self._of
+
     def count(self) -> int:
         """Of memories."""
         return sum(map(len, self._of.values()))

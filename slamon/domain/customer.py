@@ -105,7 +105,10 @@ class Customer:
     # What watches read ----------------------------------------------------------------------------------------------
 
     def tally(self, agreement: str, objective: str) -> Tally:
-        return self._tallies.setdefault((agreement, objective), Tally())
+        found = self._tallies.get((agreement, objective))
+        if found is None:
+            found = self._tallies[agreement, objective] = Tally()
+        return found
 
     def timeline(self, service: str) -> ServiceTimeline:
         found = self._timelines.get(service)

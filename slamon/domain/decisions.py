@@ -226,7 +226,7 @@ class FactKind(enum.Enum):
     )
 
 
-class FactKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class FactKey(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_hash=True):
     """Names one record of the state; `customer` is None for what is known of a service for every customer."""
 
     kind: FactKind

@@ -173,6 +173,8 @@ class Monitor:
                 self.restore(one, part)
             self._outgrown[key] = tuple(parts)
             return
+        if facts.tickets is not None and self._restore_ticket(key, facts.tickets):
+            return
         events: tuple[Event, ...] = (
             *(facts.tickets or ()),
             *(facts.services or ()),
@@ -191,6 +193,16 @@ class Monitor:
         if not spoken_of:
             known = self._aside.get(key) if key.kind in WIDTHS else None
             self._aside[key] = facts if known is None else joined(known, facts)
+
+    def _restore_ticket(self, key: FactKey, events: Sequence[TicketEvent]) -> bool:
+        """Take back a ticket of which nothing is known yet, whole; False: it has to be taken event by event."""
+        customer = self.customers.get(key.customer or "")
+        if customer is None or not customer.hears_tickets or key.subject in customer.tickets:
+            return False
+        ticket = customer.ticket(key.subject)
+        ticket.history.load(events)
+        self._soil(ticket)
+        return True
 
     def start(self, now: int) -> None:
         """Everything is restored: derive all verdicts as of `now`; what fires or is settled is not said again.
@@ -268,7 +280,7 @@ class Monitor:
         ticket.add(event)
         self._soil(ticket)
         if self._durable:
-            self._changed[FactKey(FactKind.TICKET, customer.id, event.ticket)] = None
+            self._changed[ticket.key] = None
         return Taken.ACCEPTED if ticket.history.events[-1] is event else Taken.LATE
 
     def _take_availability(self, event: AvailabilityEvent) -> Taken:
@@ -671,6 +683,8 @@ class Monitor:
     def _settle_ticket_alerts(self, ticket: Ticket, looked: Sequence[Look], when: Instant) -> None:
         judged = [wanted_alert(one, when.now) for one in looked]
         wanted = [one for one in judged if one is not None]
+        if not wanted and not self._alerts.remembers(ticket.subject):
+            return  # most tickets never alert
 
         def ending(memory: AlertMemory, firing: AlertTransition) -> Ending:
             return ending_of(ticket, memory, firing, wanted, when.now)
