@@ -1,6 +1,6 @@
 """What a Kafka cluster does, as far as slamon can see it: logs, transactions, consumer groups; in memory and at once.
 
-What stands here was seen on a real broker (`test_conformance` holds the two side by side). The rules:
+What stands here was seen on a real broker (`tests/end_to_end/test_simulated_broker.py` holds the two side by side). The rules:
 
 - A request takes its time on the way there and back. What becomes of it on the way is drawn by `Weather`: it may be slow,
   get lost, or be done without an answer.

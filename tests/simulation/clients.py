@@ -1,6 +1,6 @@
 """aiokafka's clients as slamon uses them, over the simulated broker: the same calls, the same order of things, the same traps.
 
-What they do was read from aiokafka 0.14, and what slamon relies on is held against the real ones by `test_conformance`:
+What they do was read from aiokafka 0.14, and what slamon relies on is held against the real ones by `test_simulated_broker`:
 
 - A consumer fetches ahead in the background, one request at a time; what it fetched for a position that was left, or for a
   partition that was paused or lost, is thrown away. Ends of logs are stamped when the answer is read.

@@ -338,9 +338,10 @@ class Run:
                 self.failures.append(f"task {partition} of {process} runs, but was not proved to be its own")
 
     def _committed(self, process: Process, committed: Committed) -> None:
-        started = self.broker.started[f"{APPLICATION}-{committed.partition}"]
-        newest = max((one for one in started if one.at <= committed.proved_at), key=lambda one: one.epoch)
-        if newest.process is not process:
+        started = self.broker.started.get(f"{APPLICATION}-{committed.partition}", ())
+        had = [one for one in started if one.at <= committed.proved_at]
+        newest = max(had, key=lambda one: one.epoch, default=None)
+        if newest is not None and newest.process is not process:
             self.failures.append(
                 f"{process} believes that task {committed.partition} was its own at {committed.proved_at:.3f}, "
                 f"but {newest.process} had it"
