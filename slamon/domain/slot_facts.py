@@ -32,6 +32,9 @@ class SlotFacts:
     def __contains__(self, key: FactKey) -> bool:
         return key in self._slots
 
+    def __len__(self) -> int:
+        return len(self._slots)
+
     def __iter__(self) -> Iterator[FactKey]:
         yield from self._slots
 

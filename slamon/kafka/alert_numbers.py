@@ -104,6 +104,11 @@ class AlertNumbers:
         """Some have not been seen where they belong."""
         return bool(self._outbox)
 
+    @property
+    def oldest_awaited(self) -> int | None:
+        """The lowest number of those that have not."""
+        return min(self._outbox, default=None)
+
     def saw(self, number: int | None, next_offset: int) -> None:
         """A record of the alerts topic was read; the next one is at `next_offset`."""
         self.seen_to = max(self.seen_to, next_offset)

@@ -1,8 +1,9 @@
 """The changelog: everything a task remembers, as records of its partition, and the way back.
 
 - A record is upserted whole, and a key's newest record holds; no value: it is gone. Compaction may drop all others.
-- Keys begin with a letter for the kind of record, values with the version of their format. A record of a newer format,
-  or of a kind unknown here, is refused: a release that guesses would destroy what a newer one wrote.
+- Keys begin with a letter for the kind of record, values with the version of their format (see `formats`). What stands in
+  another format than this release reads, or of a kind unknown here, is refused: a release that guesses would destroy what
+  another one wrote. What something newer has replaced does not stand, and is never looked into.
 - All records of one commit stand or fall together, and the positions are its last record. So what stands after the
   newest positions is of no commit, and what stands between them and the positions before was the last commit.
 - An alert transition stands in the outbox, under its number, from the commit that decided it until it was seen in the
@@ -12,13 +13,13 @@
 
 import struct
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
 from slamon.domain.decisions import AlertTransition, FactKey, FactKind, Facts
+from slamon.kafka.formats import NEWEST, PREVIOUS, pack, unpack
+from slamon.settings import FORMATS
 
-FORMAT = 1
 PART_BYTES = 256 * 1024  # a broker takes a batch of 1 MiB by default
 
 OWNER = b"o"
@@ -28,8 +29,9 @@ STATEMENT = (
     b"s"  # facts too, with a letter of their own: those of the last commit are sent out again after a restore
 )
 OUTBOX = b"a"
+KINDS = (OWNER, POSITIONS, FACTS, STATEMENT, OUTBOX)
 
-_VERSION = bytes([FORMAT])
+FIRST_PART = b"\x00\x00"
 _PART = struct.Struct(">H")
 _NUMBER = struct.Struct(">Q")
 
@@ -87,32 +89,32 @@ _decode_owner = msgspec.msgpack.Decoder(Owner).decode
 _decode_positions = msgspec.msgpack.Decoder(Positions).decode
 _decode_transition = msgspec.msgpack.Decoder(AlertTransition).decode
 _decode_key = msgspec.msgpack.Decoder(FactKey).decode
-_decode_facts = msgspec.msgpack.Decoder(Facts).decode
-_decode_wide_facts = msgspec.msgpack.Decoder(Facts, strict=False).decode  # digits are integers, too
 
 Record = tuple[bytes, bytes | None]
 
 
 def owner_record(owner: Owner) -> Record:
-    return OWNER, _VERSION + _encode(owner)
+    """In the same shape and under the same version in both formats: it is written before anything was read."""
+    return OWNER, _head(PREVIOUS) + _encode(owner)
 
 
-def positions_record(positions: Positions) -> Record:
-    return POSITIONS, _VERSION + _encode(positions)
+def positions_record(positions: Positions, version: int = NEWEST) -> Record:
+    return POSITIONS, _head(version) + _encode(positions)
 
 
-def outbox_record(number: int, transition: AlertTransition | None) -> Record:
+def outbox_record(number: int, transition: AlertTransition | None, version: int = NEWEST) -> Record:
     """None: it has been seen where it belongs."""
-    return OUTBOX + _NUMBER.pack(number), None if transition is None else _VERSION + _encode(transition)
+    value = None if transition is None else _head(version) + _encode(transition)
+    return OUTBOX + _NUMBER.pack(number), value
 
 
-def fact_records(key: FactKey, facts: Facts | None, parts: int) -> list[Record]:
+def fact_records(key: FactKey, facts: Facts | None, parts: int, version: int = NEWEST) -> list[Record]:
     """The records that make `facts` (None: nothing) stand under `key`, where so far as many `parts` stand."""
     letter = STATEMENT if key.kind is FactKind.STATEMENT else FACTS
     name = _encode(key)
-    packed = b"" if facts is None else _packed(facts)
+    packed = b"" if facts is None else pack(version, key, facts)
     count = -(-len(packed) // PART_BYTES)
-    head = _VERSION + _PART.pack(count)
+    head = _head(version) + _PART.pack(count)
     records: list[Record] = [
         (letter + _PART.pack(part) + name, head + packed[part * PART_BYTES : (part + 1) * PART_BYTES])
         for part in range(count)
@@ -121,92 +123,122 @@ def fact_records(key: FactKey, facts: Facts | None, parts: int) -> list[Record]:
     return records
 
 
-def _packed(facts: Facts) -> bytes:
-    """Msgpack has integers of 64 bits, and exact shares of many requests need more: those are written as digits."""
-    try:
-        return _encode(facts)
-    except OverflowError:
-        return _encode(_digits_where_wide(msgspec.to_builtins(facts)))
-
-
-def _digits_where_wide(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_digits_where_wide(one) for one in value]
-    return str(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
-
-
-def _unpacked(packed: bytes) -> Facts:
-    try:
-        return _decode_facts(packed)
-    except msgspec.ValidationError:
-        return _decode_wide_facts(packed)
+def _head(version: int) -> bytes:
+    return version.to_bytes()
 
 
 class Reading:
-    """What the records taken so far, in the order of the log, leave standing."""
+    """What the records taken so far, in the order of the log, leave standing. Nothing but that is ever decoded."""
 
     def __init__(self) -> None:
-        self.owner: Owner | None = None
-        self.owner_before: Owner | None = None  # unless it was compacted away
-        self.positions: Positions | None = None
-        self.outbox: dict[int, AlertTransition] = {}
         self.records = 0
         self.bytes = 0
-        self._facts: dict[bytes, bytes] = {}
+        self._standing: dict[bytes, bytes] = {}
+        self._owner_before: bytes | None = None  # unless it was compacted away
         self._since_positions: dict[bytes, None] = {}  # statements, in order
         self._last_commit: tuple[bytes, ...] = ()
 
     def take(self, key: bytes, value: bytes | None) -> None:
-        """Raises Unreadable."""
         self.records += 1
         self.bytes += len(key) + len(value or b"")
+        if value is None:
+            self._standing.pop(key, None)
+            self._since_positions.pop(key, None)
+            return
         letter = key[:1]
-        if value is not None and value[:1] != _VERSION:
-            raise Unreadable(
-                f"the changelog holds a record of format {value[0] if value else 'none'}, this release reads "
-                f"format {FORMAT}: run the newer release that wrote it"
-            )
-        match letter:
-            case b"f" | b"s":
-                if value is None:
-                    self._facts.pop(key, None)
-                    self._since_positions.pop(key, None)
-                else:
-                    self._facts[key] = value
-                    if letter == STATEMENT and key[1:3] == b"\x00\x00":
-                        self._since_positions[key] = None
-            case b"a":
-                number: int = _NUMBER.unpack(key[1:])[0]
-                if value is None:
-                    self.outbox.pop(number, None)
-                else:
-                    self.outbox[number] = _decode_transition(value[1:])
-            case b"p" if value is not None:
-                self.positions = _decode_positions(value[1:])
-                self._last_commit = tuple(self._since_positions)
-                self._since_positions.clear()
-            case b"o" if value is not None:
-                self.owner_before, self.owner = self.owner, _decode_owner(value[1:])
-            case _:
+        if letter == OWNER:
+            self._owner_before = self._standing.get(key)
+        elif letter == POSITIONS:
+            self._last_commit = tuple(self._since_positions)
+            self._since_positions.clear()
+        elif letter == STATEMENT and key[1:3] == FIRST_PART:
+            self._since_positions[key] = None
+        self._standing[key] = value
+
+    def check(self) -> None:
+        """Once everything was taken. Raises Unreadable."""
+        for key, value in self._standing.items():
+            letter, version = key[:1], value[0] if value else 0
+            if letter != OWNER and version not in FORMATS:
+                newer = version > NEWEST
+                what = (
+                    "run the newer release that wrote it"
+                    if newer
+                    else f"run the release before, with format: {PREVIOUS} in its settings, until it is rewritten"
+                )
+                raise Unreadable(
+                    f"the changelog holds a record of format {version or 'none'}, this release reads format "
+                    f"{' and '.join(map(str, FORMATS))}: {what}"
+                )
+            if letter not in KINDS:
                 raise Unreadable(
                     f"the changelog holds a record of unknown kind {letter!r}: run the newer release that wrote it"
                 )
 
+    def ends_with(self, nonce: bytes) -> bool:
+        """Whether the newest owner is the one with this nonce."""
+        return nonce in self._standing.get(OWNER, b"")
+
+    @property
+    def standing(self) -> int:
+        """How many records do."""
+        return len(self._standing)
+
+    @property
+    def owner(self) -> Owner | None:
+        value = self._standing.get(OWNER)
+        return None if value is None else _decode_owner(value[1:])
+
+    @property
+    def owner_before(self) -> Owner | None:
+        return None if self._owner_before is None else _decode_owner(self._owner_before[1:])
+
+    @property
+    def positions(self) -> Positions | None:
+        value = self._standing.get(POSITIONS)
+        return None if value is None else _decode_positions(value[1:])
+
+    @property
+    def format(self) -> int | None:
+        """In which the last commit was written."""
+        value = self._standing.get(POSITIONS)
+        return None if value is None else value[0]
+
+    @property
+    def outbox(self) -> dict[int, AlertTransition]:
+        return {
+            _NUMBER.unpack(key[1:])[0]: _decode_transition(value[1:])
+            for key, value in self._standing.items()
+            if key[:1] == OUTBOX
+        }
+
     def facts(self) -> Iterator[tuple[FactKey, Facts, int]]:
         """What stands: key, facts, and of how many parts."""
-        for key, value in self._facts.items():
-            if key[1:3] != b"\x00\x00":
-                continue  # taken with its first part
+        for name, value in self._facts():
+            key = _decode_key(name[3:])
             parts: int = _PART.unpack_from(value, 1)[0]
-            packed = value[3:]
-            if parts > 1:
-                packed += b"".join(
-                    self._facts[key[:1] + _PART.pack(part) + key[3:]][3:] for part in range(1, parts)
-                )
-            yield _decode_key(key[3:]), _unpacked(packed), parts
+            yield key, unpack(value[0], key, self._whole(name, value, parts)), parts
+
+    def in_other_formats(self, version: int) -> list[FactKey]:
+        """Of which facts."""
+        return [_decode_key(name[3:]) for name, value in self._facts() if value[0] != version]
 
     def last_statements(self) -> Iterator[tuple[FactKey, Facts]]:
         """The statements that the last commit issued, or more of them."""
-        for key in self._last_commit:
-            if key in self._facts:
-                yield _decode_key(key[3:]), _unpacked(self._facts[key][3:])
+        for name in self._last_commit:
+            value = self._standing.get(name)
+            if value is not None:
+                key = _decode_key(name[3:])
+                yield key, unpack(value[0], key, value[3:])
+
+    def _facts(self) -> Iterator[tuple[bytes, bytes]]:
+        """The first part of each."""
+        for name, value in self._standing.items():
+            if name[:1] in (FACTS, STATEMENT) and name[1:3] == FIRST_PART:
+                yield name, value
+
+    def _whole(self, name: bytes, value: bytes, parts: int) -> bytes:
+        if parts == 1:
+            return value[3:]
+        rest = (self._standing[name[:1] + _PART.pack(part) + name[3:]][3:] for part in range(1, parts))
+        return value[3:] + b"".join(rest)

@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from slamon.kafka import clients
 from slamon.kafka.alert_numbers import AlertSeen, alert_seen
-from slamon.kafka.changelog import Reading, Unreadable
+from slamon.kafka.bare_records import hand_over_bare_records
+from slamon.kafka.changelog import OWNER, Reading, Unreadable
 from slamon.settings import KafkaSettings
 
 AT_ONCE = 2000  # records taken in one poll
@@ -59,6 +60,7 @@ async def read_back(
     try:
         async with asyncio.timeout(settings.commit_timeout):
             await reader.start()
+            hand_over_bare_records(reader)
             # Before anything is fetched: later, the answers would wait behind the fetches.
             partitions = [alerts, *inputs]
             first = await reader.beginning_offsets(partitions)
@@ -87,8 +89,9 @@ async def _read_changelog(
                 while True:
                     for records in (await reader.getmany(timeout_ms=WAIT, max_records=AT_ONCE)).values():
                         for record in records:
-                            _take(reading, record)
-                            if reading.owner is not None and reading.owner.nonce == nonce:
+                            _take(reading, record, changelog.partition)
+                            if record.key == OWNER and reading.ends_with(nonce):
+                                reading.check()
                                 return reading
                         limit.reschedule(loop.time() + stalled_after)
                     await clients.breathe()
@@ -99,10 +102,10 @@ async def _read_changelog(
             raise Stalled(f"no progress in the changelog for {stalled_after:g} s") from error
 
 
-def _take(reading: Reading, record: Any) -> None:
+def _take(reading: Reading, record: Any, partition: int) -> None:
     if record.key is None:
         raise Unreadable(
-            f"the changelog holds a record without key at offset {record.offset} of partition {record.partition}, "
+            f"the changelog holds a record without key at offset {record.offset} of partition {partition}, "
             "which slamon never writes: who else does?"
         )
     reading.take(record.key, record.value)

@@ -29,11 +29,13 @@ from aiokafka.errors import (
 
 from slamon import clock
 from slamon.domain.monitor import Monitor
-from slamon.kafka import clients
+from slamon.kafka import acls, clients
 from slamon.kafka.assignor import TaskAssignor
+from slamon.kafka.bare_records import hand_over_bare_records
 from slamon.kafka.clients import TaskProducer
 from slamon.kafka.confirmations import confirm
 from slamon.kafka.observations import Observations
+from slamon.kafka.rewriting import Trimming
 from slamon.kafka.tasks import Company, State, Task
 from slamon.kafka.topics import Layout, Refused, check
 from slamon.settings import Settings
@@ -56,10 +58,10 @@ class Source:
     def __init__(
         self,
         settings: Settings,
-        monitor_for: Callable[[int], Monitor],
+        monitor_for: Callable[[int, bool], Monitor],
         observations: Observations | None = None,
     ) -> None:
-        """`monitor_for`: makes the empty monitor for the customers of a partition."""
+        """`monitor_for`: makes the empty monitor for the customers of a partition, that keeps services by the hour or not."""
         self.tasks: dict[int, Task] = {}
         self.observations = observations if observations is not None else Observations()
         self.layout: Layout | None = None  # known once it runs
@@ -75,6 +77,7 @@ class Source:
         self._lives: dict[int, asyncio.Task[None]] = {}
         self._held: set[int] = set()  # tasks whose inputs wait for a commit
         self._ended: asyncio.Queue[tuple[TaskProducer, bool] | None] = asyncio.Queue()
+        self._trimming = Trimming(settings.kafka)
         self._joined = False
         self._stopping = asyncio.Event()
         self._failed = asyncio.Event()
@@ -131,9 +134,11 @@ class Source:
             self._hold_back,
             self._group_position,
             lambda producer, in_order: self._ended.put_nowait((producer, in_order)),
+            self._trimming.delete_before,
         )
         consumer = clients.group_consumer(self._kafka, application, TaskAssignor())
         await clients.start(consumer, self._kafka, self._kafka.commit_timeout)
+        hand_over_bare_records(consumer)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -142,6 +147,7 @@ class Source:
                 helpers = [
                     group.create_task(self._watch()),
                     group.create_task(self._commit_group_offsets()),
+                    group.create_task(self._trimming.run()),
                     group.create_task(confirm(self._kafka, application, self.running)),
                 ]
                 consumer.subscribe(list(self._topics), listener=_Listener(self))
@@ -152,7 +158,7 @@ class Source:
                     helper.cancel()
                 self._ended.put_nowait(None)
         except BaseExceptionGroup as failures:
-            raise _first(failures) from failures
+            raise only(failures) from failures
         finally:
             self._consumer = None
             await self._close(consumer)
@@ -178,6 +184,8 @@ class Source:
                     log.warning("poll_failed", error=repr(error))
                     await clock.wait(0.1)
                     continue
+                if (words := acls.denied(error, self._settings)) is not None:
+                    raise Refused(words) from error
                 raise Stopped(
                     f"the consumer can go on no more: {error!r}. If another process runs under the same "
                     "kafka.group_instance_id, give each its own"
@@ -402,9 +410,17 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # - aiokafka 
             self._source.fail(error)
 
 
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What people must see, if it is the only thing that happened."""
-    if len(failures.exceptions) > 1:
-        return failures
-    only = failures.exceptions[0]
-    return _first(only) if isinstance(only, BaseExceptionGroup) else only
+def only(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What people must see, if all failures are one: what is refused to one task is refused to all."""
+    first, *others = _single(failures)
+    if all((type(other), str(other)) == (type(first), str(first)) for other in others):
+        return first
+    return failures
+
+
+def _single(failure: BaseException) -> Iterator[BaseException]:
+    if isinstance(failure, BaseExceptionGroup):
+        for each in failure.exceptions:
+            yield from _single(each)
+    else:
+        yield failure

@@ -33,15 +33,19 @@ from slamon.codec import Rejected, RejectReason, decode, format_instant
 from slamon.domain.decisions import FactKey, FactsChanged
 from slamon.domain.events import Event, ExclusionEvent, TicketEvent
 from slamon.domain.monitor import Monitor, Taken
-from slamon.kafka import changelog, clients, restore
+from slamon.kafka import acls, changelog, clients, formats, restore
 from slamon.kafka.alert_numbers import AlertNumbers
+from slamon.kafka.bare_records import whole_record
 from slamon.kafka.changelog import Gap, Owner, Positions, Reading
 from slamon.kafka.clients import Outgoing, TaskProducer
-from slamon.kafka.dead_letters import dead_letter, size
+from slamon.kafka.dead_letter_limits import Allowance
+from slamon.kafka.dead_letters import Place, dead_letter, size, tally
+from slamon.kafka.formats import NEWEST
 from slamon.kafka.input_clock import InputClock
 from slamon.kafka.observations import Committed, Observations, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.pending import Pending
+from slamon.kafka.rewriting import ChangelogLength
 from slamon.kafka.topics import Layout, Refused
 from slamon.settings import Settings
 
@@ -108,12 +112,13 @@ class Company:
     layout: Layout
     instance: str  # a name of this process, or of the pod that it is the newest process of
     started: int  # when this process began
-    monitor_for: Callable[[int], Monitor]
+    monitor_for: Callable[[int, bool], Monitor]  # of a partition; whether it keeps services by the hour
     observations: Observations
     began: Callable[["Task"], None]  # it runs: feed it from its positions on
     failed: Callable[["Task"], None]  # it runs no more: feed it nothing
     group_position: Callable[[TopicPartition], Awaitable[int | None]]
     discard: Callable[[TaskProducer, bool], None]  # end this producer; True: in good order
+    delete_before: Callable[[int, int], None]  # of a partition of the changelog, what lies before an offset
 
 
 class Task:
@@ -142,8 +147,12 @@ class Task:
         self._copied = False  # all that the monitor held when the successor was begun
         self._unjudged = False  # events were applied since the monitor's clock was last moved
         self._parts: dict[FactKey, int] = {}  # of facts with more than one
+        self._format = NEWEST
+        self._length = ChangelogLength()
+        self._nonce = b""  # of our owner record
         self._gaps: tuple[Gap, ...] = ()
         self._homes: set[str] = set()  # customers that belong here
+        self._letters = Allowance(kafka.dead_letter_records, kafka.dead_letter_bytes)
         self._last_commit = 0.0
         self._waits_until = 0.0
         self._leaving = False
@@ -153,7 +162,7 @@ class Task:
     # ------------------------------------------------------------------------------------------------- fed by the source
 
     def take(self, topic: str, records: Sequence[Any], wall: int) -> None:
-        """Apply a batch of an input. `wall`: the wall clock, to know events from the future by."""
+        """Apply a batch of bare records of an input. `wall`: the wall clock, to know events from the future by."""
         assert self.monitor is not None
         apply, homes = self.monitor.apply, self._homes
         events, other = self._pending.events, self._pending.taken
@@ -162,19 +171,19 @@ class Task:
             for record in records:
                 event = decode(record.value, record.headers, now=wall)
                 if isinstance(event, Rejected):
-                    self._reject(record, event)
+                    self._reject(topic, record, event, wall)
                     continue
                 customer = event.customer
                 if (customer is not None and customer not in homes) or len(record.value) > NAME_BYTES:
                     refused = self._out_of_place(event)
                     if refused is not None:
-                        self._reject(record, refused)
+                        self._reject(topic, record, refused, wall)
                         continue
                 taken = apply(event)
                 if taken is not Taken.ACCEPTED:  # what nearly all are is not worth counting
                     refused = self._turned_away(event, taken)
                     if refused is not None:
-                        self._reject(record, refused)
+                        self._reject(topic, record, refused, wall)
                         continue
                     other[taken] += 1
                 events[type(event)] += 1
@@ -222,10 +231,21 @@ class Task:
             )
         return None
 
-    def _reject(self, record: Any, rejected: Rejected) -> None:
+    def _reject(self, topic: str, record: Any, rejected: Rejected, wall: int) -> None:
+        self._pending.rejected[rejected.reason] += 1
+        if not self._letters.allows(wall):
+            self._pending.tally(topic, rejected.reason, record.offset)
+            if self._letters.refuse():
+                log.warning(
+                    "dead_letters_limited",
+                    topic=topic,
+                    partition=self.partition,
+                    reason=rejected.reason.value,
+                )
+            return
         layout = self._company.layout
         letter = dead_letter(
-            record,
+            whole_record(TopicPartition(topic, self.partition), record),
             rejected,
             application=self._company.settings.application_id,
             topic=self._names.dead_letters,
@@ -234,7 +254,20 @@ class Task:
         )
         self._pending.dead_letters.append(letter)
         self._pending.letter_bytes += size(letter)
-        self._pending.rejected[rejected.reason] += 1
+        self._letters.spend(size(letter))
+
+    def _tallies(self, pending: Pending) -> list[Outgoing]:
+        return [
+            tally(
+                Place(topic, self.partition, of.first),
+                reason,
+                of,
+                application=self._company.settings.application_id,
+                topic=self._names.dead_letters,
+                partition=self.partition % self._company.layout.dead_letter_partitions,
+            )
+            for (topic, reason), of in pending.tallies.items()
+        ]
 
     def turn(self) -> None:
         """Once after every poll, when the clocks of its inputs are up to date: time may have passed."""
@@ -315,6 +348,8 @@ class Task:
                     await self._serve()
                     self._enter(State.PARKED)
                 except Lost as lost:
+                    if (words := acls.denied(lost.__cause__, self._company.settings)) is not None:
+                        raise Refused(words) from lost
                     attempts += 1
                     self._lose(lost)
                     if not self._leaving:
@@ -335,7 +370,8 @@ class Task:
     async def _get_ready(self) -> None:
         if self.state is State.PARKED:
             self._enter(State.PROVING)
-            await self._commit([self._owner(secrets.token_bytes(16))])
+            self._nonce = secrets.token_bytes(16)
+            await self._commit([self._owner()])
         else:
             await self._restore()
         current = asyncio.current_task()
@@ -368,7 +404,7 @@ class Task:
         """Fill a successor; commits go on. Given up if it has to leave, or if the agreements have changed once more."""
         assert self.monitor is not None
         self._outdated = self._copied = False
-        self._successor = successor = self._company.monitor_for(self.partition)
+        self._successor = successor = self._new_monitor()
         for count, (key, facts) in enumerate(self.monitor.facts(), 1):
             successor.restore(key, facts)
             if count % WITHOUT_PAUSE == 0:
@@ -396,9 +432,8 @@ class Task:
         if self._pending.urgent or self.full:
             return self._last_commit + min(ALERT_SPACING, self._kafka.commit_interval)
         proof = self._kafka.session_timeout / 4
-        return self._last_commit + (
-            min(self._kafka.commit_interval, proof) if self._pending.anything else proof
-        )
+        anything = self._pending.anything or self._length.under_way
+        return self._last_commit + (min(self._kafka.commit_interval, proof) if anything else proof)
 
     def _lose(self, lost: Lost) -> None:
         was = self.state
@@ -440,39 +475,58 @@ class Task:
         self._gather()
         pending, self._pending = self._pending, Pending()
         positions = self._positions()
-        kept = pending.for_changelog(positions, self.alerts.take_seen(), self._parts)
-        seconds, begun = await self._commit(
+        owner = self._rewrite(pending)
+        kept = pending.for_changelog(positions, self.alerts.take_seen(), self._parts, self._format)
+        seconds, begun, offset = await self._commit(
             [
+                *owner,
                 *(Outgoing(self._names.changelog, self.partition, *record) for record in kept),
                 *pending.for_readers(self._names, self.partition),
+                *self._tallies(pending),
             ]
         )
         self.committed = positions.inputs
+        self._length.committed(pending.facts, len(owner) + len(kept), offset)
+        deletable = self._length.deletable(self.alerts.oldest_awaited)
+        if deletable is not None:
+            self._company.delete_before(self.partition, deletable)
         pending.count_into(self._company.observations.figures)
         alerts = (*pending.alerts_again, *pending.alerts)
         self._company.observations.committed(
             Committed(self.partition, clock.now(), seconds, pending.records, begun, alerts)
         )
 
-    async def _commit(self, records: Sequence[Outgoing]) -> tuple[float, float]:
-        """Seconds it took, and when it began. Raises Lost."""
+    def _rewrite(self, pending: Pending) -> list[Outgoing]:
+        """Put what is due of a rewrite into this commit; the owner once more if that is the end of it."""
+        assert self.monitor is not None
+        last = self._length.add_slice(
+            pending.facts,
+            self.monitor,
+            more_parts=sum(self._parts.values()) - len(self._parts),
+            announced=self.alerts.newest,
+        )
+        return [self._owner()] if last else []
+
+    async def _commit(self, records: Sequence[Outgoing]) -> tuple[float, float, int]:
+        """Seconds it took, when it began, and the offset at which the changelog goes on with it. Raises Lost."""
         assert self._producer is not None
         begun = clock.monotonic()
         try:
-            await self._producer.commit(records, self._kafka.commit_timeout)
+            placed = await self._producer.commit(records, self._kafka.commit_timeout)
         except Exception as error:
             raise Lost(error) from error
         self._last_commit = clock.monotonic()
         self.proved_at = begun
-        return self._last_commit - begun, begun
+        return self._last_commit - begun, begun, placed[self._names.changelog, self.partition]
 
     def _positions(self) -> Positions:
         inputs = {topic: one.position for topic, one in self.clocks.items()}
         alerts = self.alerts
         return Positions(inputs, self.now, alerts.newest, alerts.seen_to, self._gaps, alerts.orphans)
 
-    def _owner(self, nonce: bytes) -> Outgoing:
-        record = changelog.owner_record(Owner(nonce, self._company.instance, self._company.started))
+    def _owner(self) -> Outgoing:
+        owner = Owner(self._nonce, self._company.instance, self._company.started)
+        record = changelog.owner_record(owner)
         return Outgoing(self._names.changelog, self.partition, *record)
 
     # ------------------------------------------------------------------------------------------------------------ restore
@@ -488,6 +542,8 @@ class Task:
         reading = found.reading
         self._check_owner(reading)
         self._check_clock(reading.positions)
+        self._format = formats.to_write(self._company.settings.format, reading.format)
+        self._length = ChangelogLength(reading.records, reading.in_other_formats(self._format))
         monitor, facts = await self._rebuild(reading)
         for gap in self._place(reading.positions, found.inputs):
             monitor.lose_sight(f"{gap.topic}/{self.partition}/{gap.start}", self.now)
@@ -508,12 +564,12 @@ class Task:
         self._company.observations.restored(restored)
 
     async def _read_back(self) -> restore.Found:
-        kafka, nonce = self._kafka, secrets.token_bytes(16)
+        kafka, self._nonce = self._kafka, secrets.token_bytes(16)
         name = f"{self._company.settings.application_id}-{self.partition}"
         self._producer = TaskProducer(kafka, name)
         await self._producer.start(kafka.commit_timeout)
-        await self._commit([self._owner(nonce)])
-        found = await restore.read_back(kafka, name, self.partition, self.inputs, nonce)
+        await self._commit([self._owner()])
+        found = await restore.read_back(kafka, name, self.partition, self.inputs, self._nonce)
         if found.reading.positions is None:
             await self._check_that_nothing_was_lost()
         return found
@@ -549,7 +605,7 @@ class Task:
 
     async def _rebuild(self, reading: Reading) -> tuple[Monitor, int]:
         self._outdated = False
-        monitor = self._company.monitor_for(self.partition)
+        monitor = self._new_monitor()
         self._parts = {}
         count = 0
         for key, facts, parts in reading.facts():
@@ -562,6 +618,9 @@ class Task:
         self.now = reading.positions.now if reading.positions is not None else 0
         monitor.start(self.now)
         return monitor, count
+
+    def _new_monitor(self) -> Monitor:
+        return self._company.monitor_for(self.partition, self._format >= formats.BY_THE_HOUR)
 
     def _place(self, positions: Positions | None, inputs: dict[str, restore.Bounds]) -> list[Gap]:
         """Where to go on reading: the recorded positions, else the setting. What turns out to be gone for ever."""
@@ -583,6 +642,7 @@ class Task:
             self.clocks[topic] = InputClock(
                 at, clock.wall(), prompt=round(PROMPT * self._kafka.fetch_max_wait * 1e6)
             )
+        # What does not stand in the changelog is not told to the group: without one of them the other would look lost.
         self.committed = dict(positions.inputs) if positions is not None else {}
         self._gaps = (*(positions.gaps if positions is not None else ()), *gaps)[-GAPS_KEPT:]
         return gaps

@@ -31,7 +31,7 @@ from slamon.kafka.observations import Observations, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.source import Source
 from slamon.settings import KafkaSettings, Settings, Topics, read_settings
-from tests.benchmarks import stream
+from tests.benchmarks import libraries, stream
 from tests.benchmarks.measuring import MS, Effort, LeftOut, Row, in_turn_of
 
 PATIENCE = 600.0  # s; for what comes by itself
@@ -151,7 +151,7 @@ async def restoring(effort: Effort) -> AsyncIterator[Row]:
             await _fill(producer, records)
 
         async def ours() -> None:
-            await _restored(settings, lambda _: Monitor(agreements, steps=False))
+            await _restored(settings, lambda _, __: Monitor(agreements, steps=False))
 
         async def baseline() -> None:
             async with _reading(kafka) as consumer:
@@ -173,7 +173,7 @@ def _facts(kafka: KafkaSettings, events: int) -> Iterator[Outgoing]:
             yield Outgoing(kafka.topics.changelog, 0, *record)
 
 
-async def _restored(settings: Settings, monitor_for: Callable[[int], Monitor]) -> None:
+async def _restored(settings: Settings, monitor_for: Callable[[int, bool], Monitor]) -> None:
     done = asyncio.Event()
 
     def restored(_: Restored) -> None:
@@ -238,18 +238,16 @@ async def daemon(effort: Effort) -> AsyncIterator[Row]:
                     some = [_outgoing(kafka, event) for event in islice(events, count)]
                     program.signal(signal.SIGSTOP)
                     await _fill(producer, some)
+                    del some  # the baseline shall not have to look through them for cycles
                     program.signal(signal.SIGCONT)
                     taken.append(await _until_counted(file, count))
                     before = time.process_time()
                     await _read(consumer, starts, count, orjson.loads)
                     bare.append(time.process_time() - before)
-    yield Row(
-        "daemon",
-        count / median(taken[1:]),
-        count / median(bare[1:]),
-        "events/s",
-        "aiokafka getmany, orjson.loads",
-    )
+        ours = count / median(taken[1:])
+        yield Row("daemon", ours, count / median(bare[1:]), "events/s", "aiokafka getmany, orjson.loads")
+        for row in libraries.compared(ours, effort, kafka, folder):
+            yield row
 
 
 async def _until_counted(file: Path, count: int) -> float:

@@ -26,7 +26,7 @@ from slamon.domain.decisions import (
 )
 from slamon.domain.events import Event, TicketEvent
 from slamon.domain.monitor import Monitor, Taken
-from slamon.kafka import tasks
+from slamon.kafka import rewriting, tasks
 from slamon.kafka.source import Source
 from slamon.settings import LogSettings, Settings
 
@@ -34,6 +34,8 @@ EVERY = 10  # events of a customer for one alert
 tasks.WITHOUT_PAUSE = (
     1  # a restore, or the filling of a successor, can be disturbed after each of its few records
 )
+# A few commits make a log too long, and a rewrite of it takes some more: all else goes on beside it.
+rewriting.FLOOR, rewriting.SLICE = 20, 5
 
 
 class CountingMonitor(Monitor):
@@ -62,6 +64,9 @@ class CountingMonitor(Monitor):
             yield FactKey(FactKind.TICKET, customer, customer), counted(customer, self.counts[customer])
         for customer in list(self.announced):
             yield FactKey(FactKind.ALERT, customer, customer), told(customer, self.announced[customer])
+
+    def count_facts(self) -> int:
+        return len(self.counts) + len(self.announced)
 
     def start(self, now: int) -> None:
         self.now = now
@@ -123,7 +128,7 @@ def reached_alert(customer: str, count: int, now: int) -> AlertTransition:
 
 
 async def main(settings: Settings) -> None:
-    source = Source(settings, lambda _: CountingMonitor())
+    source = Source(settings, lambda *_: CountingMonitor())
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, source.stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: source.renew(range(settings.kafka.partitions)))

@@ -577,7 +577,9 @@ async def test_a_task_that_was_judged_ahead_of_our_clock_does_not_start(world: W
 async def test_what_an_input_no_longer_holds_is_a_recorded_gap(world: World) -> None:
     """The log is trimmed under an owner that sleeps, beyond what it has read."""
     await world.publish(1_000)
-    owner = world.start()
+    owner = world.start(
+        fetch_max_wait=0.01
+    )  # else a fetch under way would bring it what comes while it sleeps
     before = (await world.expect_all())[0].positions
     owner.signal(signal.SIGSTOP)
     await world.publish(1_000)

@@ -3,7 +3,7 @@
 The rules:
 
 - Nothing that a record holds makes anything raise.
-- Every record is accounted for: as an event, or as a dead letter with its reason. What is neither is lost.
+- Every record is accounted for: as an event, or as a dead letter with its reason, or in a tally of them.
 - What a commit would write fits into its topic, and a successor that reads it back comes to the same standings,
   statements and clocks.
 - A round ends with such a successor and begins anew, so memory does not depend on how many records there were.
@@ -26,13 +26,14 @@ from slamon.domain.monitor import Monitor
 from slamon.kafka.changelog import Reading
 from slamon.kafka.dead_letters import OVERHEAD
 from slamon.kafka.dead_letters import size as letter_size
+from slamon.kafka.formats import BY_THE_HOUR
 from slamon.kafka.input_clock import InputClock
 from slamon.kafka.observations import Observations
 from slamon.kafka.pending import Pending
 from slamon.kafka.tasks import Company, Task
 from slamon.kafka.topics import DEAD_LETTER_ROOM, DEFAULT_RECORD_BYTES, Layout
 from slamon.records import clock_record, standing_record, statement_record
-from slamon.settings import Settings
+from slamon.settings import FORMATS, Settings
 from tests.fuzz.mutations import Headers, World
 from tests.scenarios.test_every_option import TERMS
 
@@ -48,14 +49,15 @@ STRANGERS = 8  # one round in so many is of a partition of which not all custome
 
 @dataclass(slots=True)
 class Record:
-    """As the consumer gives it."""
+    """As the consumer gives it, see `bare_records`."""
 
-    topic: str
-    partition: int
     offset: int
     key: bytes | None
     value: bytes | None
     headers: Headers
+    timestamp: int = 0
+    timestamp_type: int = 0
+    checksum: int | None = None
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Count:
     taken: Counter[str] = field(default_factory=Counter)  # of those, what was not just accepted
     rejected: Counter[str] = field(default_factory=Counter)  # by reason
     letters: int = 0
+    tallied: int = 0  # rejected, and only counted: there were too many
     commits: int = 0
     successors: int = 0
     alerts: int = 0
@@ -101,12 +104,13 @@ class _Round:
         self._wall = START
         self._offset = 0
         self._count = Count()
+        self._format = random.Random(name).choice(FORMATS)
         partitions = 2 if random.Random(name).randrange(STRANGERS) == 0 else 1
         layout = Layout(partitions, partitions, DEFAULT_RECORD_BYTES + DEAD_LETTER_ROOM, 7 * DAY)
         self._observations = Observations()
         self._company = Company(
-            self._settings, layout, "fuzz", START, lambda _: self._monitor(), self._observations,
-            _nothing, _nothing, _nobody_asks, _nothing,
+            self._settings, layout, "fuzz", START, lambda *_: self._monitor(), self._observations,
+            _nothing, _nothing, _nobody_asks, _nothing, _nothing,
         )  # fmt: skip
         self._task = Task(0, self._company)
         self._topic = self._settings.kafka.topics.tickets
@@ -117,7 +121,14 @@ class _Round:
         self._log = Reading()
 
     def _monitor(self) -> Monitor:
-        return Monitor(self._agreements, steps=False, on_time=ON_TIME, keep=KEEP, subject_limit=SUBJECT_LIMIT)
+        return Monitor(
+            self._agreements,
+            steps=False,
+            on_time=ON_TIME,
+            keep=KEEP,
+            subject_limit=SUBJECT_LIMIT,
+            hourly=self._format >= BY_THE_HOUR,
+        )
 
     def run(self, records: int) -> Count:
         services: dict[str, tuple[str, ...]] = {"nobody": ("nothing",)}
@@ -131,7 +142,7 @@ class _Round:
         polls = 0
         while self._offset < records:
             batch = [
-                Record(self._topic, 0, self._offset + one, b"key", *next(stream))
+                Record(self._offset + one, b"key", *next(stream))
                 for one in range(min(BATCH, records - self._offset))
             ]
             self._poll(batch)
@@ -157,7 +168,9 @@ class _Round:
         task, count, names = self._task, self._count, self._settings.kafka.topics
         task._gather()
         pending, task._pending = task._pending, Pending()
-        for key, value in pending.for_changelog(task._positions(), task.alerts.take_seen(), task._parts):
+        for key, value in pending.for_changelog(
+            task._positions(), task.alerts.take_seen(), task._parts, self._format
+        ):
             assert len(key) + len(value or b"") + OVERHEAD <= DEFAULT_RECORD_BYTES, key
             count.changelog_bytes += len(key) + len(value or b"")
             self._log.take(key, value)
@@ -165,6 +178,7 @@ class _Round:
             limit = DEFAULT_RECORD_BYTES + (DEAD_LETTER_ROOM if record.topic == names.dead_letters else 0)
             assert letter_size(record) <= limit, record.topic
         count.letters += len(pending.dead_letters)
+        count.tallied += sum(of.records for of in pending.tallies.values())
         count.alerts += len(pending.alerts)
         count.statements += len(pending.statements)
         count.records += pending.records
@@ -179,7 +193,8 @@ class _Round:
         assert count.records == count.events.total() + count.rejected.total(), (
             "some records are in no counter"
         )
-        assert count.letters == count.rejected.total(), "some rejected records are in no topic"
+        told = count.letters + count.tallied
+        assert told == count.rejected.total(), "some rejected records are neither a dead letter nor tallied"
         before, after = self._task.monitor, self._monitor()
         assert before is not None
         assert before.now is not None
