@@ -348,10 +348,6 @@ async def the_group_keeps_the_offsets_of_who_is_in_it(stage: Stage) -> None:
         member.seek(other, 5)
 
 
-async def the_topics_are_as_slamon_wants_them(stage: Stage) -> None:
-    assert (await topics.check(stage.settings)).partitions == PARTITIONS
-
-
 SCRIPTS: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     a_newer_producer_fences_the_older_for_good,
     an_empty_transaction_of_a_fenced_producer_fails_nobody,
@@ -369,7 +365,6 @@ SCRIPTS: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     a_partition_that_nobody_sought_has_no_offset,
     what_is_paused_is_not_handed_over_and_what_was_sought_anew_is_fetched_anew,
     the_group_keeps_the_offsets_of_who_is_in_it,
-    the_topics_are_as_slamon_wants_them,
 )
 
 
@@ -410,9 +405,8 @@ async def test_on_the_real_broker(script: Callable[[Stage], Awaitable[None]], ka
 def test_on_the_simulated_broker(script: Callable[[Stage], Awaitable[None]]) -> None:
     chance = Random(script.__name__)
     settings = settings_for("simulated", "nowhere:9092")
-    wanted = topics.wanted(settings)
     one = loop(chance)
-    broker = Broker(one, dict.fromkeys(wanted, PARTITIONS), Weather(chance), wanted)
+    broker = Broker(one, dict.fromkeys(topics.wanted(settings), PARTITIONS), Weather(chance))
     with simulated.in_place(broker), one.running():
         one.run(play(script, Stage(settings, "simulated")))
     assert one.faults == []

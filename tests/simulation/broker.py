@@ -198,14 +198,8 @@ class Weather:
 
 
 class Broker:
-    def __init__(
-        self,
-        loop: Loop,
-        topics: Mapping[str, int],
-        weather: Weather,
-        settings: Mapping[str, Mapping[str, str]],
-    ) -> None:
-        """`topics`: name → partitions. `settings`: name → what was set for the topic."""
+    def __init__(self, loop: Loop, topics: Mapping[str, int], weather: Weather) -> None:
+        """`topics`: name → partitions."""
         self.loop = loop
         self.logs = {
             TopicPartition(topic, partition): Log()
@@ -213,7 +207,6 @@ class Broker:
             for partition in range(partitions)
         }
         self.partitions = dict(topics)
-        self.settings = settings
         self.weather = weather
         self.groups: dict[str, Group] = {}
         self.says: Callable[[str], None] = lambda _: None  # what is worth a line in a trace

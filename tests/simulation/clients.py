@@ -36,7 +36,8 @@ from aiokafka.errors import (
 )
 
 from slamon import clock
-from slamon.kafka import clients
+from slamon.kafka import clients, reaching, source
+from slamon.kafka.topics import DAY, DEAD_LETTER_ROOM, DEFAULT_RECORD_BYTES, Layout
 from tests.simulation.broker import Broker, Fetched, Group
 
 BACKOFF = 0.1  # s; aiokafka's retry_backoff_ms where nothing else is set
@@ -880,7 +881,7 @@ class Producer:
 
 
 class Admin:
-    """AIOKafkaAdminClient: describes the topics, which are there from the beginning, and deletes records."""
+    """AIOKafkaAdminClient, of which only deleting records is simulated: the topics are there from the beginning."""
 
     def __init__(self, broker: Broker, **_: object) -> None:
         self._broker = broker
@@ -891,21 +892,6 @@ class Admin:
     async def close(self) -> None:
         pass
 
-    async def describe_topics(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        return [
-            {
-                "topic": name,
-                "error_code": 0,
-                "partitions": [{"error_code": 0}] * self._broker.partitions[name],
-            }
-            for name in names
-        ]
-
-    async def describe_configs(self, resources: Sequence[Any]) -> list[Any]:
-        settings = self._broker.settings
-        described = [(0, "", 2, one.name, list(settings[one.name].items())) for one in resources]
-        return [SimpleNamespace(resources=described)]
-
     async def delete_records(self, records: Mapping[TopicPartition, Any]) -> dict[TopicPartition, int]:
         return {
             target: await self._broker.ask(
@@ -915,9 +901,17 @@ class Admin:
         }
 
 
+async def _silence(_: object) -> str:
+    return "nobody answers"
+
+
 @contextlib.contextmanager
 def in_place(broker: Broker) -> Iterator[None]:
-    """Slamon's clients are these, on this broker."""
+    """Slamon's clients are these, on this broker. Its topics are as they must be, and nobody looks for others."""
+
+    async def check(_: object) -> Layout:
+        partitions = min(broker.partitions.values())
+        return Layout(partitions, partitions, DEFAULT_RECORD_BYTES + DEAD_LETTER_ROOM, 7 * DAY * 1_000_000)
 
     def of(kind: Callable[..., Any]) -> Callable[..., Any]:
         def make(**settings: Any) -> Any:
@@ -926,6 +920,8 @@ def in_place(broker: Broker) -> Iterator[None]:
         return make
 
     with (
+        mock.patch.object(source, "check", check),
+        mock.patch.object(reaching, "what_is_wrong", _silence),
         mock.patch.object(clients, "AIOKafkaConsumer", of(Consumer)),
         mock.patch.object(clients, "AIOKafkaProducer", of(Producer)),
         mock.patch.object(clients, "AIOKafkaAdminClient", of(Admin)),

@@ -45,20 +45,22 @@ def _a_name_of_its_own(producer: TaskProducer, settings: Any, transactional_id: 
     _init_producer(producer, settings, f"{transactional_id}-{secrets.token_hex(4)}")
 
 
-async def _positions_first(task: Task, records: Sequence[Outgoing]) -> tuple[float, float]:
+async def _positions_first(task: Task, records: Sequence[Outgoing]) -> tuple[float, float, int]:
     positions = [one for one in records if one.key == b"p"]
     if positions:
         await _commit(task, positions)
     return await _commit(task, [one for one in records if one.key != b"p"] or records)
 
 
-async def _any_outcome_is_good(task: Task, records: Sequence[Outgoing]) -> tuple[float, float]:
+async def _any_outcome_is_good(task: Task, records: Sequence[Outgoing]) -> tuple[float, float, int]:
     with contextlib.suppress(tasks.Lost):
         return await _commit(task, records)
-    return 0.0, 0.0
+    return 0.0, 0.0, -1
 
 
-async def _sends_not_awaited(producer: TaskProducer, records: Sequence[Outgoing], seconds: float) -> None:
+async def _sends_not_awaited(
+    producer: TaskProducer, records: Sequence[Outgoing], seconds: float
+) -> dict[tuple[str, int], int]:
     groups: dict[tuple[str, int], list[Outgoing]] = {}
     for record in records:
         groups.setdefault((record.topic, record.partition), []).append(record)
@@ -67,6 +69,7 @@ async def _sends_not_awaited(producer: TaskProducer, records: Sequence[Outgoing]
         for target, group in groups.items():
             await producer._send(target, group)
         await producer._producer.commit_transaction()
+    return dict.fromkeys(groups, -1)
 
 
 async def _proof_left_out(task: Task) -> None:
@@ -78,10 +81,10 @@ async def _proof_left_out(task: Task) -> None:
     task._company.began(task)
 
 
-async def _dated_at_its_end(task: Task, records: Sequence[Outgoing]) -> tuple[float, float]:
-    seconds, begun = await _commit(task, records)
+async def _dated_at_its_end(task: Task, records: Sequence[Outgoing]) -> tuple[float, float, int]:
+    seconds, begun, offset = await _commit(task, records)
     task.proved_at = begun + seconds
-    return seconds, begun + seconds
+    return seconds, begun + seconds, offset
 
 
 def _not_sought(source: Source, task: Task) -> None:

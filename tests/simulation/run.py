@@ -30,8 +30,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, NotEnoughReplicasError
 
 from slamon import clock
-from slamon.kafka import clients, source, topics
-from slamon.kafka.changelog import Positions, Reading
+from slamon.kafka import clients, rewriting, source, topics
+from slamon.kafka.changelog import POSITIONS, Positions, Reading
 from slamon.kafka.observations import Committed, Observations
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.source import Source
@@ -48,6 +48,7 @@ EVERY = 4  # events of a customer for one alert
 PATIENCE = 200.0  # s from the last fault until all is done; some 20 s are usual
 STOPPING = 60.0  # s from asking all to stop until none runs
 GARBAGE = b"{"
+FEW = 10  # records that a changelog may hold before it is rewritten
 ON_THE_WAY = 810_000  # microseconds: an answer counts as new for twice the longest wait, and 10 ms on its way
 
 
@@ -206,7 +207,6 @@ class Run:
             self.loop,
             dict.fromkeys(topics.wanted(self.settings.kafka), self.plan.partitions),
             self.weather,
-            topics.wanted(self.settings.kafka),
         )
         self.instances: list[Instance] = []
         self.faults: dict[str, int] = {}
@@ -229,6 +229,7 @@ class Run:
             _nothing_collected(),
             simulated.in_place(self.broker),
             mock.patch("socket.gethostname", self._hostname),
+            mock.patch.object(rewriting, "FLOOR", FEW),
             _logging_to(self.say if self._trace is not None else None),
             self.loop.running(),
         ):
@@ -290,7 +291,7 @@ class Run:
         observations = Observations(
             committed=partial(self._committed, process), entered=partial(self._entered, process, states)
         )
-        made = Source(settings, lambda _: CountingMonitor(EVERY), observations)
+        made = Source(settings, lambda _, __: CountingMonitor(EVERY), observations)
         one = Instance(process, made, states=states, fair=self.weather.over)
         self.instances.append(one)
         self.say(f"{process} starts")
@@ -546,7 +547,7 @@ class Laws:
             assert record.key is not None
             reading.take(record.key, record.value)
             now = reading.positions
-            if now is None or now is before:
+            if now is None or record.key != POSITIONS:
                 continue
             self._check_step(before, now)
             for topic in self._inputs:
@@ -567,7 +568,21 @@ class Laws:
             )
             self._law(found == counts, f"at offset {record.offset} {found} are counted, not {counts}")
             before = now
+        self._check_what_is_left(reading)
         return counts, garbage
+
+    def _check_what_is_left(self, everything: Reading) -> None:
+        """Of a changelog that was trimmed: all that stands."""
+        log, left = self._logs[self._names.changelog], Reading()
+        for record in log.visible():
+            if record.offset >= log.start:
+                assert record.key is not None
+                left.take(record.key, record.value)
+        stands = [{key: facts for key, facts, _ in of.facts()} for of in (everything, left)]
+        self._law(stands[0] == stands[1], f"before {log.start} was deleted what stood")
+        self._law(
+            (left.positions, left.owner) == (everything.positions, everything.owner), "so were the positions"
+        )
 
     def _check_step(self, before: Positions | None, now: Positions) -> None:
         if before is not None:
