@@ -638,6 +638,8 @@ class Monitor:
     ) -> None:
         """`watches` gets those to be judged; `counted` those of which no more than the standing is another."""
         customer = self.customers[ticket.customer]
+        if customer.tickets.get(ticket.id) is not ticket:
+            return  # judged a moment ago, and packed
         ticket.read(when.now)
         looked = ticket.look(when.now)
         changed = customer.tell_tally(ticket, looked)
