@@ -7,10 +7,11 @@ from slamon.domain.events import (
     HOUR,
     Event,
     ExclusionReason,
+    Taken,
     TicketEvent,
     TicketStatus,
 )
-from slamon.domain.monitor import Monitor, Taken
+from slamon.domain.monitor import Monitor
 from tests.laws.worlds import MIDNIGHT, day_of
 
 KEEP = 100 * DAY
