@@ -236,7 +236,9 @@ class ServiceFacts:
             past = self._slots.past(side.history, horizon)
             if side.newest_holds_on:
                 past = past[:-1]
-            for hours in past[:left]:
+            for hours in past:
+                if left <= 0:
+                    break
                 self._changed[self._slots.key_of(side.history.events(hours[0])[0])] = None
                 side.history.forget(hours)
                 left -= len(hours)
