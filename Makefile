@@ -8,10 +8,11 @@ MODULE ?=
 FAULTS ?= 200
 RECORDS ?= 10000000
 SEED   ?= 1
+MINUTES ?= 60
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench chaos fuzz mutate parts locks generate clean
+.PHONY: help demo test check fix bench chaos fuzz soak mutate parts locks generate clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -44,6 +45,10 @@ chaos: $(VENV)/dev  ## Break a real cluster of three brokers FAULTS times as SEE
 fuzz: $(VENV)/dev  ## Feed mutated records to codec and step, and account for each; RECORDS=10000000 SEED=1
 	@$(BIN)/python -m tests.fuzz --processes 2 --records $(RECORDS) --seed $(SEED)
 
+soak: $(VENV)/dev  ## Run the daemon for long at half its peak rate, and draw its memory and lag; MINUTES=60
+	@$(BIN)/python -m slamon.demo.parts java kafka
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
+
 mutate: $(VENV)/dev  ## Change the domain in one place at a time, and list the changes that no test notices; MODULE=terms for one file
 	@$(BIN)/mutmut run --max-children 2 $(if $(MODULE),'slamon.domain.$(MODULE).*')
 	@$(BIN)/mutmut results | sed '/: not checked/d'
@@ -61,6 +66,7 @@ locks: $(VENV)/dev  ## Pin what the project needs anew
 	@$(LOCK) --upgrade requirements/build.in -o requirements/build.txt
 	@$(LOCK) --upgrade requirements/demo.in -o requirements/demo.txt
 	@$(LOCK) --upgrade requirements/dev.in -o requirements/dev.txt
+	@$(LOCK) --upgrade requirements/compared.in -o requirements/compared.txt
 
 clean:  ## Remove what was made here, but not the cache of parts
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist mutants

@@ -280,6 +280,15 @@ def decode(
     return event
 
 
+def flat(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> bytes:
+    """The record as one that needs no headers: those of the binary binding moved into its object, if that can be done."""
+    try:
+        context = _context(headers)
+        return value if context is None else _merged(value, context)
+    except (_Refused, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return value
+
+
 def _read(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> Event | Rejected:
     """What the record says, whatever its time."""
     text = value

@@ -17,12 +17,12 @@ from slamon import __version__, clock
 from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 from slamon.domain.agreement import Agreement
 from slamon.domain.decisions import Transition
-from slamon.domain.events import SECOND
+from slamon.domain.events import DAY, SECOND
 from slamon.domain.monitor import Monitor
 from slamon.kafka import clients
 from slamon.kafka.observations import Committed, Observations, Restored
 from slamon.kafka.partitioner import partition_for
-from slamon.kafka.source import Source
+from slamon.kafka.source import Source, only
 from slamon.kafka.tasks import Task
 from slamon.outputs.current_view import current_view
 from slamon.outputs.exposition import View
@@ -36,11 +36,8 @@ LOOP_LIMIT = 30.0  # s the loop may stand still before the process is to be rest
 FIGURES_EVERY = 1.0  # s
 # Nearly all garbage here is freed by counting references. The collector of cycles, by its own thresholds, would look
 # through the state of all tasks again and again, for a third of the time that events take; so it comes seldom.
-CYCLES = (
-    50_000,
-    20,
-    100,
-)  # new objects between two looks at the youngest; looks between two at the older ones
+# New objects between two looks at the youngest ones; looks between two at the older ones.
+CYCLES = (50_000, 20, 100)
 
 log = structlog.get_logger()
 
@@ -80,7 +77,7 @@ class Daemon:
             self._by_partition.get(partition, []),
             steps=False,
             on_time=self._on_time,
-            keep=facts.keep * SECOND,
+            keep=facts.keep * DAY,
             subject_limit=facts.subject_limit,
             hourly=hourly,
         )
@@ -221,6 +218,8 @@ class Daemon:
             self._raise_by("taken", name, figures.taken[name], counter.inc)
         for name, count in figures.rejected.items():
             self._raise_by("rejected", name, count, metrics.rejected(name).inc)
+        for name, count in figures.tallied.items():
+            self._raise_by("tallied", name, count, metrics.tallied(name).inc)
         self._raise_by("restores", "failed", figures.restores_failed.total(), metrics.restore_failures.inc)
         for task in self._source.running():
             if task.now:
@@ -296,16 +295,8 @@ async def run(settings: Settings, in_use: AgreementsInUse, *, pace: int = 1) -> 
     try:
         await daemon.run()
     except BaseExceptionGroup as failures:
-        raise _only(failures) from failures
+        raise only(failures) from failures
     finally:
         for number in handlers:
             with contextlib.suppress(ValueError):
                 loop.remove_signal_handler(number)
-
-
-def _only(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What people must see, if it is the only thing that happened."""
-    if len(failures.exceptions) > 1:
-        return failures
-    first = failures.exceptions[0]
-    return _only(first) if isinstance(first, BaseExceptionGroup) else first

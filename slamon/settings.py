@@ -5,7 +5,7 @@ Unknown keys are refused. What customers were promised is not here but in the ag
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
@@ -20,7 +20,8 @@ FORMATS = (1, 2)  # of the changelog: the previous release's and this one's
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What was given is in no text of an error: it may be a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Topics(_Section):
@@ -41,8 +42,162 @@ class Topics(_Section):
     )
 
 
+class BasicAuth(_Section):
+    """Named as in Prometheus' http_config."""
+
+    username: str
+    password: SecretStr | None = None
+    password_file: Path | None = None
+
+
+class Authorization(_Section):
+    type: str = "Bearer"
+    credentials: SecretStr | None = None
+    credentials_file: Path | None = None
+
+
+class TlsConfig(_Section):
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    server_name: str | None = None
+    insecure_skip_verify: bool = False
+
+
+class KafkaTls(_Section):
+    """Files are looked at anew before each connection, so that renewed certificates need no restart."""
+
+    ca_file: Path | None = Field(
+        None,
+        description="PEM; whom brokers' certificates are to be signed by. Default: those the system trusts.",
+    )
+    cert_file: Path | None = Field(
+        None,
+        description="PEM; our own certificate, where brokers ask for one (mTLS), and those that signed it.",
+    )
+    key_file: Path | None = Field(
+        None,
+        description="PEM; the key of cert_file, unless that holds it too; both PKCS 1 and PKCS 8 will do.",
+    )
+    key_password: SecretStr | None = Field(None, description="Of a key that is encrypted.")
+    key_password_file: Path | None = Field(None, description="A file with nothing else.")
+    server_name: str | None = Field(
+        None,
+        description="The name that certificates of all brokers bear, if it is not the one they are reached by.",
+    )
+    check_hostname: bool = Field(
+        True,
+        description="Whether a certificate must bear the broker's name; off, anybody with a certificate of that CA may pass for a broker.",
+    )
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        if self.cert_file is None and self.key_file is not None:
+            raise ValueError("key_file is the key of a certificate: name that as cert_file")
+        if self.key_file is None and self.cert_file is None and (self.key_password or self.key_password_file):
+            raise ValueError("key_password is for the key of a certificate: name that as cert_file")
+        if self.key_password and self.key_password_file:
+            raise ValueError("give key_password or key_password_file, not both")
+        if self.server_name and not self.check_hostname:
+            raise ValueError("server_name is looked for only if check_hostname is true")
+        return self
+
+
+class OauthSettings(_Section):
+    """Where tokens come from: a file that others keep fresh, or a server that gives them for client credentials."""
+
+    token_file: Path | None = Field(
+        None,
+        description="A token that others keep fresh, read for each connection; as Kubernetes projects them.",
+    )
+    token_url: HttpUrl | None = Field(
+        None,
+        description="The server's token endpoint; asked with grant_type=client_credentials (RFC 6749, 4.4).",
+    )
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    client_secret_file: Path | None = Field(None, description="A file with nothing else.")
+    scope: str | None = Field(None, description="What is asked for, as the server names it.")
+    parameters: dict[str, str] = Field(
+        {}, description="What else the server wants to be told, such as {audience: kafka}; no secrets."
+    )
+    extensions: dict[str, str] = Field(
+        {}, description="What the broker wants beside the token (RFC 7628), such as {logicalCluster: lkc-1}."
+    )
+    tls_config: TlsConfig | None = Field(None, description="For the token endpoint.")
+    timeout: Seconds = Field(10.0, description="s for one request to the token endpoint.")
+
+    def __hash__(self) -> int:
+        return hash((self.token_file, self.token_url, self.client_id))  # dicts cannot take part
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        asked = (self.client_id, self.client_secret, self.client_secret_file, self.scope, self.tls_config)
+        if (self.token_file is None) == (self.token_url is None):
+            raise ValueError("give token_file, or token_url with client_id and client_secret")
+        if self.token_file is not None and (self.parameters or any(one is not None for one in asked)):
+            raise ValueError("token_file holds the token already: nothing else is asked for it")
+        if self.token_url is not None:
+            if not self.client_id or (self.client_secret is None) == (self.client_secret_file is None):
+                raise ValueError("token_url wants client_id, and client_secret or client_secret_file")
+            if self.token_url.username or self.token_url.password:
+                raise ValueError(
+                    "no user or password in token_url, where logs would show them: use client_id"
+                )
+        return self
+
+
+class SaslSettings(_Section):
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+    username: str | None = Field(None, description="For PLAIN and SCRAM.")
+    password: SecretStr | None = Field(None, description="For PLAIN and SCRAM.")
+    password_file: Path | None = Field(
+        None, description="A file with nothing else, read by each client when it is made."
+    )
+    oauth: OauthSettings | None = Field(None, description="For OAUTHBEARER: where tokens come from.")
+
+    @model_validator(mode="after")
+    def _fits_the_mechanism(self) -> Self:
+        named = (self.username, self.password, self.password_file)
+        if self.mechanism == "OAUTHBEARER":
+            if self.oauth is None or any(one is not None for one in named):
+                raise ValueError("OAUTHBEARER wants oauth, and neither username nor password")
+        elif self.oauth is not None:
+            raise ValueError(f"oauth is for OAUTHBEARER, and the mechanism is {self.mechanism}")
+        elif not self.username or (self.password is None) == (self.password_file is None):
+            raise ValueError(f"{self.mechanism} wants username, and password or password_file")
+        return self
+
+
+class SecuritySettings(_Section):
+    """How brokers know us, and we them."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="As the brokers' listener has it; SSL is TLS."
+    )
+    tls: KafkaTls | None = Field(None, description="For SSL and SASL_SSL; they do without, too.")
+    sasl: SaslSettings | None = Field(None, description="For SASL_PLAINTEXT and SASL_SSL.")
+
+    @model_validator(mode="after")
+    def _fits_the_protocol(self) -> Self:
+        if self.tls is not None and not self.encrypted:
+            raise ValueError(f"tls is given, but {self.protocol} is not encrypted: use SSL or SASL_SSL")
+        if self.sasl is not None and not self.protocol.startswith("SASL_"):
+            raise ValueError(
+                f"sasl is given, but {self.protocol} does without: use SASL_SSL or SASL_PLAINTEXT"
+            )
+        if self.sasl is None and self.protocol.startswith("SASL_"):
+            raise ValueError(f"{self.protocol} wants sasl, with a mechanism")
+        return self
+
+    @property
+    def encrypted(self) -> bool:
+        return self.protocol in ("SSL", "SASL_SSL")
+
+
 class KafkaSettings(_Section):
     bootstrap_servers: str = Field("localhost:9092", description="host:port, comma-separated.")
+    security: SecuritySettings = SecuritySettings()
     topics: Topics = Topics()
     partitioner: Literal["murmur2", "crc32"] = Field(
         "murmur2",
@@ -80,6 +235,16 @@ class KafkaSettings(_Section):
     poll_stall: Seconds = Field(
         120.0, description="s without a successful fetch after which the process exits to be restarted."
     )
+    dead_letter_records: int = Field(
+        1000,
+        gt=0,
+        description="Dead letters that a task may record in a minute; beyond it they are counted, with their offsets.",
+    )
+    dead_letter_bytes: int = Field(
+        4 << 20,
+        gt=0,
+        description="Bytes of dead letters that a task may record in a minute: at worst 6 GB a day for each task.",
+    )
     check_crcs: bool = Field(
         True, description="Check record checksums again in the client; off gains a tenth of throughput."
     )
@@ -94,37 +259,15 @@ class FactsSettings(_Section):
     """How much is remembered of what happened, and so how late one may hear of it."""
 
     keep: int = Field(
-        100 * 86_400,
+        100,
         gt=0,
-        description="s that facts are kept after they can last matter; 100 days: a month and its statement, and 35 days more to correct it. Longer for agreements with longer windows; an event about a time before is a dead letter.",
+        description="Days; what lies further back is forgotten, and what speaks of it is a dead letter. At least the longest window of an agreement, its settleAfter and 35 days more.",
     )
     subject_limit: int = Field(
         10_000,
         gt=0,
         description="Events of one ticket or exclusion, or of one service within one record; more of them are dead letters.",
     )
-
-
-class BasicAuth(_Section):
-    """Named as in Prometheus' http_config."""
-
-    username: str
-    password: SecretStr | None = None
-    password_file: Path | None = None
-
-
-class Authorization(_Section):
-    type: str = "Bearer"
-    credentials: SecretStr | None = None
-    credentials_file: Path | None = None
-
-
-class TlsConfig(_Section):
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    server_name: str | None = None
-    insecure_skip_verify: bool = False
 
 
 class AlertmanagerSettings(_Section):
@@ -188,7 +331,11 @@ class Settings(BaseSettings):
     """Everything `slamon run --config FILE` reads."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="SLAMON_", env_nested_delimiter="__"
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_prefix="SLAMON_",
+        env_nested_delimiter="__",
     )
 
     application_id: str = Field(
@@ -238,7 +385,17 @@ def read_settings(file: Path) -> Settings:
     said = yaml.safe_load(file.read_text(encoding="utf-8"))
     if said is not None and not isinstance(said, dict):
         raise ValueError("a mapping of settings is wanted, such as `kafka: {bootstrap_servers: ...}`")
-    settings = Settings(**(said or {}))
-    return settings.model_copy(
-        update={"agreements": tuple(file.parent / path for path in settings.agreements)}
-    )
+    settings: Settings = _from_folder(Settings(**(said or {})), file.parent)
+    return settings
+
+
+def _from_folder(value: Any, folder: Path) -> Any:
+    """The same with every path counted from the folder."""
+    if isinstance(value, Path):
+        return folder / value
+    if isinstance(value, BaseModel):
+        changed = {name: _from_folder(each, folder) for name, each in value}
+        return value.model_copy(update={name: changed[name] for name in value.model_fields_set})
+    if isinstance(value, tuple):
+        return tuple(_from_folder(each, folder) for each in value)
+    return value

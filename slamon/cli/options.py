@@ -73,6 +73,21 @@ class SpanType(click.ParamType[float]):
         return float(int(number) * units[unit])
 
 
+class WhenType(click.ParamType[int]):
+    """An instant as in events, or how long ago: `90s`, `30m`, `2h`, `7d`."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from slamon import clock
+        from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
+
+        units = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+        if isinstance(value, str) and value[-1:] in units and value[:-1].isdecimal():
+            return clock.wall() - int(value[:-1]) * units[value[-1]]
+        return InstantType().convert(value, param, ctx)
+
+
 class Notation(click.ParamType[str]):
     """Text that an agreement file would take."""
 

@@ -32,7 +32,7 @@ def settings_of(config: Path) -> "Settings":
 def _settings_fault(fault: Any) -> str:
     """What is wrong with a setting, and what is allowed there."""
     if fault["type"] != "extra_forbidden":
-        return str(fault["msg"])
+        return str(fault["msg"]).removeprefix("Value error, ")
     from slamon.settings import Settings
 
     section: Any = Settings
@@ -76,7 +76,7 @@ def agreements_in_use(settings: "Settings") -> "AgreementsInUse":
     from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 
     try:
-        return AgreementsInUse(settings.agreements)
+        return AgreementsInUse(settings.agreements, keep_days=settings.facts.keep)
     except AgreementsRefused as refused:
         tell_faults(refused.faults)
     except OSError as error:

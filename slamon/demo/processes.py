@@ -13,6 +13,7 @@ import contextlib
 import functools
 import hashlib
 import http.client
+import itertools
 import json
 import random
 import shutil
@@ -281,8 +282,10 @@ class Service(abc.ABC):
 class Kafka(Service):
     """A Kafka of our own: one broker, or several that replicate, each its own controller as well.
 
-    `properties` are added to the settings of every broker, `jvm` to its Java options. `doors` are listeners of their own
-    for those who come through a proxy: by name, the port of the proxy before each broker, which it tells its clients.
+    `listeners` are others than the open one that the brokers themselves use: name → protocol. `properties` are added to
+    the settings of every broker, `formatting` to the options of the command that prepares its folder, `jvm` to Java's.
+    `doors` are open listeners for those who come through a proxy: by name, the port of the proxy before each broker, which
+    it tells its clients.
     """
 
     def __init__(
@@ -292,7 +295,9 @@ class Kafka(Service):
         java: Path,
         libs: Path,
         brokers: int = 1,
+        listeners: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
+        formatting: Sequence[str] = (),
         jvm: Sequence[str] = (),
         doors: Mapping[str, Mapping[int, int]] | None = None,
     ) -> None:
@@ -301,18 +306,23 @@ class Kafka(Service):
         self.libs = libs
         self.doors = doors or {}
         self.brokers = brokers
+        self.others = {**(listeners or {}), **dict.fromkeys(self.doors, "PLAINTEXT")}
+        self.formatting = formatting
         self.properties = properties or {}
         archive = _start_archive(java, libs).kept()
         self.jvm = (*JVM, *LOGGING, *([f"-XX:SharedArchiveFile={archive}"] if archive else []), *jvm)
         self.cluster_id = _cluster_id()
         self.ports: dict[int, int] = {}
-        self.behind: dict[str, dict[int, int]] = {}  # a door's port at each broker
+        self.listener_ports: dict[tuple[int, str], int] = {}  # of the others, doors too
         if brokers > 1:
             self.patience = 2  # the last ones would wait in vain for a majority that takes over from them
 
     @property
     def bootstrap(self) -> str:
         return ",".join(f"{HOST}:{port}" for port in self.ports.values())
+
+    def bootstrap_of(self, listener: str) -> str:
+        return ",".join(f"{HOST}:{self.listener_ports[number, listener]}" for number in self.ports)
 
     def launch(self) -> None:
         self.programs = {
@@ -321,7 +331,7 @@ class Kafka(Service):
             )
             for number in range(1, self.brokers + 1)
         }
-        self.on_free_ports((2 + len(self.doors)) * self.brokers, self._launch_on)
+        self.on_free_ports((2 + len(self.others)) * self.brokers, self._launch_on)
 
     def _launch_on(self, ports: list[int]) -> None:
         self._configure(ports)
@@ -361,28 +371,41 @@ class Kafka(Service):
     def _settings(self, number: int) -> Path:
         return self.folder / f"kafka-{number}.properties"
 
+    @property
+    def behind(self) -> dict[str, dict[int, int]]:
+        """Door → the port behind it at each broker."""
+        return {
+            door: {number: self.listener_ports[number, door] for number in self.programs}
+            for door in self.doors
+        }
+
     def _configure(self, ports: list[int]) -> None:
-        rows = [ports[start : start + self.brokers] for start in range(0, len(ports), self.brokers)]
-        self.ports, voters, *behind = (dict(zip(self.programs, row, strict=True)) for row in rows)
-        self.behind = dict(zip(self.doors, behind, strict=True))
+        self.ports = dict(zip(self.programs, ports[: self.brokers], strict=True))
+        voters = dict(zip(self.programs, ports[self.brokers : 2 * self.brokers], strict=True))
+        others = itertools.product(self.programs, self.others)
+        self.listener_ports = dict(zip(others, ports[2 * self.brokers :], strict=True))
         copies = min(3, self.brokers)
         enough = max(1, copies - 1)
+        protocols = {"CLIENTS": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **self.others}
         for number in self.programs:
-            listeners = {"CLIENTS": self.ports[number], "CONTROLLER": voters[number]}
-            advertised = {"CLIENTS": self.ports[number]}
-            for door, before in self.doors.items():
-                listeners[door], advertised[door] = self.behind[door][number], before[number]
+            offered = {
+                "CLIENTS": self.ports[number],
+                **{name: self.listener_ports[number, name] for name in self.others},
+            }
+            told = offered | {door: before[number] for door, before in self.doors.items()}
             settings = {
                 "process.roles": "broker,controller",
                 "node.id": number,
                 "controller.quorum.voters": ",".join(
                     f"{voter}@{HOST}:{port}" for voter, port in voters.items()
                 ),
-                "listeners": _addresses(listeners),
-                "advertised.listeners": _addresses(advertised),
+                "listeners": _addresses(offered | {"CONTROLLER": voters[number]}),
+                "advertised.listeners": _addresses(told),
                 "inter.broker.listener.name": "CLIENTS",
                 "controller.listener.names": "CONTROLLER",
-                "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
+                "listener.security.protocol.map": ",".join(
+                    f"{name}:{protocol}" for name, protocol in protocols.items()
+                ),
                 "log.dirs": self.folder / f"kafka-{number}",
                 "auto.create.topics.enable": "false",
                 "default.replication.factor": copies,
@@ -409,7 +432,11 @@ class Kafka(Service):
 
     def _format_one(self, number: int) -> None:
         command = self._command(
-            "kafka.tools.StorageTool", "format", "-t", self.cluster_id, "-c", self._settings(number)
+            "kafka.tools.StorageTool",
+            "format",
+            *("-t", self.cluster_id),
+            *("-c", self._settings(number)),
+            *self.formatting,
         )
         try:
             subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=True)

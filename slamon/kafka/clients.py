@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.record import default_records
 
 from slamon import clock
+from slamon.kafka import reaching, security
 from slamon.kafka.assignor import TaskAssignor
 from slamon.settings import KafkaSettings
 
@@ -32,7 +33,7 @@ class Outgoing(NamedTuple):
 
 
 class Unreachable(Exception):  # noqa: N818 - reads as what it says
-    """No broker answers; the text says where it was looked for."""
+    """No broker takes us in; the text says where it was tried, and why not."""
 
 
 def milliseconds(seconds: float) -> int:
@@ -41,7 +42,11 @@ def milliseconds(seconds: float) -> int:
 
 def connection(settings: KafkaSettings, name: str) -> dict[str, Any]:
     """What all clients are given: where the brokers are, and how they know us."""
-    return {"bootstrap_servers": settings.bootstrap_servers, "client_id": name}
+    return {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "client_id": name,
+        **security.credentials(settings.security),
+    }
 
 
 def uses_compiled_records() -> bool:
@@ -95,9 +100,7 @@ async def start(client: Any, settings: KafkaSettings, seconds: float) -> None:
             await client.start()
     except (KafkaConnectionError, TimeoutError) as error:
         await end(client.close() if hasattr(client, "close") else client.stop())
-        raise Unreachable(
-            f"no Kafka answers at {settings.bootstrap_servers}: is it running, and is kafka.bootstrap_servers right?"
-        ) from error
+        raise Unreachable(await reaching.what_is_wrong(settings)) from error
 
 
 async def end(ending: Awaitable[object], seconds: float = CLOSING) -> bool:
@@ -146,14 +149,20 @@ class TaskProducer:
         groups: dict[tuple[str, int], list[Outgoing]] = {}
         for record in records:
             groups.setdefault((record.topic, record.partition), []).append(record)
-        async with asyncio.timeout(seconds):
-            await self._producer.begin_transaction()
-            sent = {target: await self._send(target, group) for target, group in groups.items()}
-            # A commit succeeds over failed sends, so each one's end is awaited before.
-            placed = {
-                target: [await delivery for delivery in deliveries] for target, deliveries in sent.items()
-            }
-            await self._producer.commit_transaction()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._producer.begin_transaction()
+                sent = {target: await self._send(target, group) for target, group in groups.items()}
+                # A commit succeeds over failed sends, so each one's end is awaited before.
+                placed = {
+                    target: [await delivery for delivery in deliveries] for target, deliveries in sent.items()
+                }
+                await self._producer.commit_transaction()
+        except TimeoutError as late:
+            # Sends to a topic that is denied never end; only the transaction knows why.
+            outcome = self._outcome()
+            failure = outcome.exception() if outcome is not None and outcome.done() else None
+            raise failure or late from late
         return {target: batches[0].offset for target, batches in placed.items()}
 
     async def _send(self, target: tuple[str, int], records: Sequence[Outgoing]) -> list[asyncio.Future[Any]]:
@@ -196,10 +205,14 @@ class TaskProducer:
             await asyncio.wait([sender], timeout=CLOSING)
         return closed and (sender is None or sender.done())
 
+    def _outcome(self) -> "asyncio.Future[object] | None":
+        outcome: asyncio.Future[object] | None
+        outcome = self._producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - kept for commits alone
+        return outcome
+
     def _hush(self) -> None:
         """Nobody asks the rest of a failed transaction how it ended; asyncio would log that as a fault."""
-        producer = self._producer
-        outcome = producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - aiokafka keeps it for commits alone
+        producer, outcome = self._producer, self._outcome()
         rest = [] if outcome is None else [outcome]
         for batches in producer._message_accumulator._batches.values():  # noqa: SLF001 - never sent, and failed too
             rest += [batch._drain_waiter for batch in batches]  # noqa: SLF001 - set by the failure, read by nobody

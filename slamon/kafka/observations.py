@@ -40,7 +40,8 @@ class Figures:
     taken: Counter[str] = field(
         default_factory=Counter
     )  # by what became of those that were not just accepted: the words of `Taken`
-    rejected: Counter[str] = field(default_factory=Counter)  # by reason, one for each dead letter
+    rejected: Counter[str] = field(default_factory=Counter)  # by reason
+    tallied: Counter[str] = field(default_factory=Counter)  # of these, beyond the limits and not kept
     restores_failed: Counter[str] = field(default_factory=Counter)  # by kind of error
     tasks_lost: Counter[str] = field(default_factory=Counter)  # by kind of error, while they ran
     gaps: int = 0  # spans of an input that were gone before they were read

@@ -23,6 +23,7 @@ from slamon.kafka import changelog
 from slamon.kafka.alert_numbers import Announced
 from slamon.kafka.changelog import Positions
 from slamon.kafka.clients import Outgoing
+from slamon.kafka.dead_letters import Tally
 from slamon.kafka.observations import Figures
 from slamon.records import alert_record, standing_record, statement_record
 from slamon.settings import Topics
@@ -37,6 +38,9 @@ class Pending:
     statements: list[Statement] = field(default_factory=list)
     dead_letters: list[Outgoing] = field(default_factory=list)
     letter_bytes: int = 0
+    tallies: dict[tuple[str, RejectReason], Tally] = field(
+        default_factory=dict
+    )  # by input; not kept as letters
     events: Counter[type[Event]] = field(default_factory=Counter)
     taken: Counter[Taken] = field(default_factory=Counter)  # those that were not just accepted
     rejected: Counter[RejectReason] = field(default_factory=Counter)
@@ -54,6 +58,15 @@ class Pending:
                     self.statements.append(statement)
                 case AlertChanged(transition=transition):
                     self.alerts.append(announce(transition))
+
+    def tally(self, topic: str, reason: RejectReason, offset: int) -> None:
+        """A record of an input is rejected, and not kept."""
+        of = self.tallies.get((topic, reason))
+        if of is None:
+            self.tallies[topic, reason] = Tally(offset, offset)
+        else:
+            of.last = offset
+            of.records += 1
 
     @property
     def size(self) -> int:
@@ -117,6 +130,8 @@ class Pending:
             figures.taken[taken.value] += count
         for reason, count in self.rejected.items():
             figures.rejected[reason.value] += count
+        for (_, reason), of in self.tallies.items():
+            figures.tallied[reason.value] += of.records
 
 
 def statement_key(statement: Statement) -> str:

@@ -33,12 +33,13 @@ from slamon.codec import Rejected, RejectReason, decode, format_instant
 from slamon.domain.decisions import FactKey, FactsChanged
 from slamon.domain.events import Event, ExclusionEvent, TicketEvent
 from slamon.domain.monitor import Monitor, Taken
-from slamon.kafka import changelog, clients, formats, restore
+from slamon.kafka import acls, changelog, clients, formats, restore
 from slamon.kafka.alert_numbers import AlertNumbers
 from slamon.kafka.bare_records import whole_record
 from slamon.kafka.changelog import Gap, Owner, Positions, Reading
 from slamon.kafka.clients import Outgoing, TaskProducer
-from slamon.kafka.dead_letters import dead_letter, size
+from slamon.kafka.dead_letter_limits import Allowance
+from slamon.kafka.dead_letters import Place, dead_letter, size, tally
 from slamon.kafka.formats import NEWEST
 from slamon.kafka.input_clock import InputClock
 from slamon.kafka.observations import Committed, Observations, Restored
@@ -151,6 +152,7 @@ class Task:
         self._nonce = b""  # of our owner record
         self._gaps: tuple[Gap, ...] = ()
         self._homes: set[str] = set()  # customers that belong here
+        self._letters = Allowance(kafka.dead_letter_records, kafka.dead_letter_bytes)
         self._last_commit = 0.0
         self._waits_until = 0.0
         self._leaving = False
@@ -169,19 +171,19 @@ class Task:
             for record in records:
                 event = decode(record.value, record.headers, now=wall)
                 if isinstance(event, Rejected):
-                    self._reject(topic, record, event)
+                    self._reject(topic, record, event, wall)
                     continue
                 customer = event.customer
                 if (customer is not None and customer not in homes) or len(record.value) > NAME_BYTES:
                     refused = self._out_of_place(event)
                     if refused is not None:
-                        self._reject(topic, record, refused)
+                        self._reject(topic, record, refused, wall)
                         continue
                 taken = apply(event)
                 if taken is not Taken.ACCEPTED:  # what nearly all are is not worth counting
                     refused = self._turned_away(event, taken)
                     if refused is not None:
-                        self._reject(topic, record, refused)
+                        self._reject(topic, record, refused, wall)
                         continue
                     other[taken] += 1
                 events[type(event)] += 1
@@ -229,7 +231,18 @@ class Task:
             )
         return None
 
-    def _reject(self, topic: str, record: Any, rejected: Rejected) -> None:
+    def _reject(self, topic: str, record: Any, rejected: Rejected, wall: int) -> None:
+        self._pending.rejected[rejected.reason] += 1
+        if not self._letters.allows(wall):
+            self._pending.tally(topic, rejected.reason, record.offset)
+            if self._letters.refuse():
+                log.warning(
+                    "dead_letters_limited",
+                    topic=topic,
+                    partition=self.partition,
+                    reason=rejected.reason.value,
+                )
+            return
         layout = self._company.layout
         letter = dead_letter(
             whole_record(TopicPartition(topic, self.partition), record),
@@ -241,7 +254,20 @@ class Task:
         )
         self._pending.dead_letters.append(letter)
         self._pending.letter_bytes += size(letter)
-        self._pending.rejected[rejected.reason] += 1
+        self._letters.spend(size(letter))
+
+    def _tallies(self, pending: Pending) -> list[Outgoing]:
+        return [
+            tally(
+                Place(topic, self.partition, of.first),
+                reason,
+                of,
+                application=self._company.settings.application_id,
+                topic=self._names.dead_letters,
+                partition=self.partition % self._company.layout.dead_letter_partitions,
+            )
+            for (topic, reason), of in pending.tallies.items()
+        ]
 
     def turn(self) -> None:
         """Once after every poll, when the clocks of its inputs are up to date: time may have passed."""
@@ -322,6 +348,8 @@ class Task:
                     await self._serve()
                     self._enter(State.PARKED)
                 except Lost as lost:
+                    if (words := acls.denied(lost.__cause__, self._company.settings)) is not None:
+                        raise Refused(words) from lost
                     attempts += 1
                     self._lose(lost)
                     if not self._leaving:
@@ -454,6 +482,7 @@ class Task:
                 *owner,
                 *(Outgoing(self._names.changelog, self.partition, *record) for record in kept),
                 *pending.for_readers(self._names, self.partition),
+                *self._tallies(pending),
             ]
         )
         self.committed = positions.inputs
@@ -492,7 +521,8 @@ class Task:
 
     def _positions(self) -> Positions:
         inputs = {topic: one.position for topic, one in self.clocks.items()}
-        return Positions(inputs, self.now, self.alerts.newest, self.alerts.seen_to, self._gaps)
+        alerts = self.alerts
+        return Positions(inputs, self.now, alerts.newest, alerts.seen_to, self._gaps, alerts.orphans)
 
     def _owner(self) -> Outgoing:
         owner = Owner(self._nonce, self._company.instance, self._company.started)
@@ -612,7 +642,8 @@ class Task:
             self.clocks[topic] = InputClock(
                 at, clock.wall(), prompt=round(PROMPT * self._kafka.fetch_max_wait * 1e6)
             )
-        self.committed = {topic: one.position for topic, one in self.clocks.items()}
+        # What does not stand in the changelog is not told to the group: without one of them the other would look lost.
+        self.committed = dict(positions.inputs) if positions is not None else {}
         self._gaps = (*(positions.gaps if positions is not None else ()), *gaps)[-GAPS_KEPT:]
         return gaps
 
@@ -624,6 +655,7 @@ class Task:
             found.alerts,
             found.alerts_end,
             too_old=clock.now() - self._company.layout.alerts_retention // 2,
+            orphans=() if reading.positions is None else reading.positions.orphans,
         )
         self._pending.alerts_again += again
         self._company.observations.figures.alerts_too_old += len(given_up)

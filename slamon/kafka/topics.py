@@ -5,16 +5,16 @@ large batches would stop a task for ever: so `check` refuses to start on them.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, TopicAuthorizationFailedError, for_code
 
 from slamon import clock
-from slamon.kafka import clients
+from slamon.kafka import acls, clients, cluster, reaching
+from slamon.kafka.acls import Doing
 from slamon.settings import KafkaSettings
 
 HOUR = 3600
@@ -24,7 +24,8 @@ DEAD_LETTER_ROOM = 64 * 1024  # for the headers that say why
 TOMBSTONES = DAY  # a deleted key must stay deleted for whoever is in the middle of a restore
 TIMEOUT = 30.0  # s for one question to the brokers
 TOPIC_EXISTS = 36
-UNKNOWN_TOPIC = 3
+TOPIC_DENIED = 29
+HIDDEN = TopicAuthorizationFailedError.__name__  # it may be there, and we may not even know
 
 
 class Refused(Exception):  # noqa: N818 - reads as what it says
@@ -47,14 +48,14 @@ class Topic:
 
     name: str
     partitions: int
-    settings: Mapping[str, str]
+    settings: Mapping[str, str | None]
 
     @property
     def exists(self) -> bool:
         return self.partitions > 0
 
     def number(self, name: str, default: int) -> int:
-        return int(self.settings.get(name, default))
+        return int(self.settings.get(name) or default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ async def create(settings: KafkaSettings) -> list[Outcome]:
     """
     admin = await _started(settings)
     try:
-        there = await _look(admin, settings)
+        there = await _look(admin, settings, Doing.TOPICS_CREATE)
         partitions = _common_partitions(
             {topic.name: topic.partitions for topic in there.values() if topic.exists}, settings
         )
@@ -105,20 +106,18 @@ async def create(settings: KafkaSettings) -> list[Outcome]:
         if not missing:
             return [Outcome(name, topic.partitions, made=False) for name, topic in there.items()]
         made = await _make(admin, settings, missing, partitions)
-        there = await _look(admin, settings)  # somebody else may have made some meanwhile, differently
+        there = await _look(
+            admin, settings, Doing.TOPICS_CREATE
+        )  # somebody else may have made some meanwhile, differently
         _common_partitions({topic.name: topic.partitions for topic in there.values()}, settings)
         return [Outcome(name, topic.partitions, made=name in made) for name, topic in there.items()]
     finally:
         await clients.end(admin.close())
 
 
-async def check(settings: KafkaSettings) -> Layout:
+async def check(settings: KafkaSettings, doing: Doing = Doing.RUN) -> Layout:
     """What tasks must know of the topics. Raises Refused with everything that is wrong; clients.Unreachable."""
-    admin = await _started(settings)
-    try:
-        there = await _look(admin, settings)
-    finally:
-        await clients.end(admin.close())
+    there = await look(settings, doing)
     faults = faults_of(there, settings)
     if faults:
         raise Refused("\n".join(faults))
@@ -129,6 +128,26 @@ async def check(settings: KafkaSettings) -> Layout:
         dead_letter_bytes=there[names.dead_letters].number("max.message.bytes", DEFAULT_RECORD_BYTES),
         alerts_retention=_retention(there[names.alerts]),
     )
+
+
+async def look(settings: KafkaSettings, doing: Doing) -> dict[str, Topic]:
+    """The topics as they are, by name.
+
+    Raises Refused if the brokers do not say, or do not allow what is to be done; clients.Unreachable.
+    """
+    admin = await _started(settings)
+    try:
+        return await _look(admin, settings, doing)
+    finally:
+        await clients.end(admin.close())
+
+
+async def all_about(settings: KafkaSettings, names: Sequence[str], group: str) -> cluster.Cluster:
+    """Brokers, topics and group. Raises Refused if the brokers do not say; clients.Unreachable."""
+    try:
+        return await cluster.look(settings, names, group)
+    except (KafkaError, TimeoutError) as error:
+        raise Refused(f"the brokers do not answer: {error!r}") from error
 
 
 def faults_of(there: Mapping[str, Topic], settings: KafkaSettings) -> list[str]:
@@ -144,7 +163,7 @@ def faults_of(there: Mapping[str, Topic], settings: KafkaSettings) -> list[str]:
         faults.append(str(refused))
 
     changelog = there[names.changelog]
-    policy = {word.strip() for word in changelog.settings.get("cleanup.policy", "").split(",")}
+    policy = {word.strip() for word in (changelog.settings.get("cleanup.policy") or "").split(",")}
     if policy != {"compact", "delete"}:
         faults.append(_wrong(changelog, "cleanup.policy", "compact,delete", "live state would vanish"))
     faults += [
@@ -196,26 +215,31 @@ async def _started(settings: KafkaSettings) -> Any:
     return admin
 
 
-async def _look(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
+async def _look(admin: Any, settings: KafkaSettings, doing: Doing) -> dict[str, Topic]:
     names = list(wanted(settings))
     if len(set(names)) < 7:
         raise Refused("two of the topics in kafka.topics have one name: each needs its own")
     try:
-        async with asyncio.timeout(TIMEOUT):
-            described = await admin.describe_topics(names)
-            answers = await admin.describe_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-            )
+        seen = await cluster.topics_seen(admin, names)
+        configured = await cluster.settings_of(admin, names)
+    except NodeNotReadyError as error:
+        raise clients.Unreachable(await reaching.what_is_wrong(settings)) from error
     except (KafkaError, TimeoutError) as error:
         raise Refused(f"the brokers do not say which topics there are: {error!r}") from error
-    partitions = {}
-    for topic in described:
-        if topic["error_code"] not in (0, UNKNOWN_TOPIC):
-            raise Refused(f"{topic['topic']}: {for_code(topic['error_code']).__name__}")
-        partitions[topic["topic"]] = len(topic["partitions"])
-    resources = [resource for answer in answers for resource in answer.resources]
-    configured = {name: {entry[0]: entry[1] for entry in entries} for _, _, _, name, entries in resources}
-    return {name: Topic(name, partitions.get(name, 0), configured.get(name, {})) for name in names}
+    hidden = {name: frozenset[str]() for name, topic in seen.items() if topic.error == HIDDEN}
+    rights = {name: topic.rights for name, topic in seen.items()}
+    # Who makes topics needs no right to make those that are there.
+    faults = acls.missing(
+        acls.topics_needed(settings.topics, doing),
+        hidden if doing is Doing.TOPICS_CREATE else rights | hidden,
+    )
+    faults += [f"{topic.name}: {topic.error}" for topic in seen.values() if topic.error not in (None, HIDDEN)]
+    if faults:
+        raise Refused("\n".join(faults))
+    return {
+        name: Topic(name, len(seen[name].partitions) if name in seen else 0, configured.get(name) or {})
+        for name in names
+    }
 
 
 async def _make(admin: Any, settings: KafkaSettings, missing: list[str], partitions: int) -> set[str]:
@@ -231,6 +255,9 @@ async def _make(admin: Any, settings: KafkaSettings, missing: list[str], partiti
     except (KafkaError, TimeoutError) as error:
         raise Refused(f"the brokers do not make topics: {error!r}") from error
     failed = [(name, code, why) for name, code, why in answer.topic_errors if code not in (0, TOPIC_EXISTS)]
+    if TOPIC_DENIED in {code for _, code, _ in failed}:
+        wanted_acls = acls.topics_needed(settings.topics, Doing.TOPICS_CREATE)
+        raise Refused("\n".join(acls.missing(wanted_acls, {name: frozenset() for name, *_ in failed})))
     if failed:
         listed = "; ".join(f"{name}: {why or for_code(code).__name__}" for name, code, why in failed)
         raise Refused(

@@ -102,7 +102,12 @@ METRICS = (
     _gauge("slamon_config_last_reload_success_timestamp_seconds", "When agreement files were last taken into use."),
     # Events.
     _counter("slamon_events_total", "Events read, by type.", "type"),
-    _counter("slamon_events_rejected_total", "Records sent to the dead letters, by reason.", "reason"),
+    _counter("slamon_events_rejected_total", "Records that cannot be used, by reason.", "reason"),
+    _counter(
+        "slamon_dead_letters_tallied_total",
+        "Rejected records beyond the limits of a minute: not kept as dead letters, but counted there with their offsets.",
+        "reason",
+    ),
     _counter("slamon_events_late_total", "Events older than what was known of their subject; they count all the same."),
     _counter("slamon_events_duplicate_total", "Events seen before; they change nothing."),
     _counter(
@@ -209,6 +214,7 @@ class Metrics:
         events = self._counter("slamon_events_total")
         self.events: Mapping[str, Counter] = {name: events.labels(name) for name in EVENT_TYPES}
         self._rejected = self._counter("slamon_events_rejected_total")
+        self._tallied = self._counter("slamon_dead_letters_tallied_total")
         self.events_late = self._counter("slamon_events_late_total")
         self.events_duplicate = self._counter("slamon_events_duplicate_total")
         self.events_conflicting = self._counter("slamon_events_conflicting_total")
@@ -233,6 +239,9 @@ class Metrics:
 
     def rejected(self, reason: str) -> Counter:
         return self._rejected.labels(reason)
+
+    def tallied(self, reason: str) -> Counter:
+        return self._tallied.labels(reason)
 
     def config_taken(self, at: int) -> None:
         """Agreement files are in use since `at` (microseconds)."""

@@ -10,24 +10,21 @@ before is no restart: several Alertmanagers may answer under one address.
 """
 
 import asyncio
-import base64
 import contextlib
-import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import aiohttp
 import orjson
 import structlog
 import yarl
-from pydantic import SecretStr
 
 from slamon import clock
 from slamon.domain.decisions import AlertTransition, Transition
 from slamon.outputs.alert_queue import SETTLE, Book, LabelSet, MaySend, Notice, Queue, fault
+from slamon.outputs.door import DeliveryError, Door
 from slamon.outputs.metrics import Metrics, NotificationMetrics
-from slamon.settings import AlertmanagerSettings, NotifierSettings, TlsConfig
+from slamon.settings import AlertmanagerSettings, NotifierSettings
 
 VALID_FOR = 4  # resend intervals until an Alertmanager that hears no more holds an alert for resolved; Prometheus' own
 FIRST_RETRY = 0.5  # s; doubled with each failure …
@@ -142,14 +139,6 @@ def _worth_telling(transitions: Sequence[AlertTransition], since: int) -> Iterab
     return (each for each in transitions if (each.id, each.episode) not in over & fired)
 
 
-class _DeliveryError(Exception):
-    """A request came to nothing; the alerts stay queued."""
-
-    def __init__(self, why: str, patience: float = 0.0) -> None:
-        super().__init__(why)
-        self.patience = patience  # s; how long the Alertmanager asks to be left alone
-
-
 class _RefusalError(Exception):
     """The Alertmanager will not have this request as it is, now or later."""
 
@@ -178,7 +167,7 @@ class _Sender:
         self._may_send = may_send
         self._stopping = stopping
         self._changed = asyncio.Event()
-        self._door = _Door(settings)
+        self._door = Door(settings)
         self._starts: set[str] = set()  # instants at which this Alertmanager started, as far as seen
         self._status_at = -STATUS_EVERY
         self._failures = 0  # since the last request that was answered
@@ -216,7 +205,7 @@ class _Sender:
                             self._status_at + STATUS_EVERY - now if self._queue.book.alerts else STATUS_EVERY
                         )
                         await _until(self._changed, min(batch.wake_at - now, status_in))
-                except _DeliveryError as failure:
+                except DeliveryError as failure:
                     await self._pause_after(failure)
                 self.counters.queue_length.set(len(self._queue))
 
@@ -239,7 +228,7 @@ class _Sender:
                 why = str(refusal)
                 log.error("alert_refused", alertmanager=self.name, labels=labels, why=why)  # noqa: TRY400 - where in the code says nothing
             return
-        except _DeliveryError:
+        except DeliveryError:
             self.counters.failed.inc(len(notices))
             raise
         self.counters.sent.inc(len(notices))
@@ -276,9 +265,9 @@ class _Sender:
                     answer.content_type == "application/json" or answer.status == 413
                 ):
                     raise _RefusalError(why)
-                raise _DeliveryError(why, _patience(answer.headers.get("Retry-After")))
+                raise DeliveryError(why, _patience(answer.headers.get("Retry-After")))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _DeliveryError(f"{type(error).__name__}: {error}") from error
+            raise DeliveryError(f"{type(error).__name__}: {error}") from error
 
     async def _noticed_restart(self, session: aiohttp.ClientSession, *, recovered: bool = False) -> bool:
         """Whether the Alertmanager has started since it was last asked; if it will not say, a failure stands for it."""
@@ -305,12 +294,12 @@ class _Sender:
                 allow_redirects=False,
             ) as answer:
                 status = orjson.loads(await answer.read()) if answer.status == 200 else None
-        except (aiohttp.ClientError, OSError, TimeoutError, _DeliveryError, orjson.JSONDecodeError):
+        except (aiohttp.ClientError, OSError, TimeoutError, DeliveryError, orjson.JSONDecodeError):
             return None
         started = status.get("uptime") if isinstance(status, Mapping) else None
         return started if isinstance(started, str) else None
 
-    async def _pause_after(self, failure: _DeliveryError) -> None:
+    async def _pause_after(self, failure: DeliveryError) -> None:
         if not self._failures:
             log.warning(
                 "alertmanager_fails", alertmanager=self.name, why=str(failure), waiting=len(self._queue)
@@ -375,67 +364,3 @@ def _rfc3339(at: int) -> str:
 def _name(url: yarl.URL) -> str:
     """Host, port and path: what tells Alertmanagers apart, and never a password."""
     return f"{url.host}:{url.port}{url.path.rstrip('/')}"
-
-
-class _Door:
-    """Where an Alertmanager is, and what it wants to see before it answers. Files are read again for each request."""
-
-    def __init__(self, settings: AlertmanagerSettings) -> None:
-        base = yarl.URL(str(settings.url))
-        self.alerts = base / "api/v2/alerts"
-        self.status = base / "api/v2/status"
-        self._settings = settings
-        config = settings.tls_config
-        self.server_name = config.server_name if config else None
-        self._tls: ssl.SSLContext | bool = True
-        self._tls_files: tuple[tuple[int, int], ...] | None = None
-
-    def headers(self) -> dict[str, str]:
-        """Raises _DeliveryError when a file cannot be read."""
-        if basic := self._settings.basic_auth:
-            return _basic(basic.username, _secret(basic.password, basic.password_file))
-        if bearer := self._settings.authorization:
-            return {"Authorization": f"{bearer.type} {_secret(bearer.credentials, bearer.credentials_file)}"}
-        return {}
-
-    def tls(self) -> ssl.SSLContext | bool:
-        """The context of the files as they are now; connections made with older ones are not used again.
-
-        Raises _DeliveryError when a file cannot be read or used.
-        """
-        config = self._settings.tls_config
-        if config is None:
-            return True
-        try:
-            paths = [path for path in (config.ca_file, config.cert_file, config.key_file) if path]
-            stats = [path.stat() for path in paths]
-            files = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
-            if files != self._tls_files:
-                self._tls = _context(config)
-                self._tls_files = files
-        except OSError as error:  # ssl.SSLError is one
-            raise _DeliveryError(f"tls_config: {error}") from error
-        return self._tls
-
-
-def _context(config: TlsConfig) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=config.ca_file)
-    if config.cert_file:
-        context.load_cert_chain(config.cert_file, config.key_file)
-    if config.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _basic(user: str, password: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
-
-
-def _secret(value: SecretStr | None, file: Path | None) -> str:
-    if file is None:
-        return value.get_secret_value() if value else ""
-    try:
-        return file.read_text().strip()
-    except OSError as error:
-        raise _DeliveryError(f"secret file: {error}") from error

@@ -15,6 +15,7 @@ from slamon.demo.processes import Kafka
 from slamon.kafka import clients, publish, topics
 from slamon.kafka.partitioner import partition_for
 from slamon.settings import KafkaSettings
+from tests.end_to_end.conftest import Part
 
 PARTITIONS = 3
 KINDS = ("tickets", "availability", "changelog", "alerts", "standings", "statements", "dead_letters")
@@ -197,3 +198,15 @@ async def test_as_is_sends_every_line_to_where_it_would_belong(
     assert {(r.key, r.value) for r in tickets} == {(None, b"{"), (b"acme", orjson.dumps(TICKET))}
     [one] = await read(settings, settings.topics.availability)
     assert (one.key, one.partition) == (b"acme", partition_for(b"acme", PARTITIONS, "murmur2"))
+
+
+async def test_to_look_for_topics_makes_none_on_brokers_that_make_topics_by_themselves(
+    part: Part, tmp_path: Path, settings: KafkaSettings
+) -> None:
+    careless = {"auto.create.topics.enable": "true"}
+    with Kafka(tmp_path / "careless", java=part("java"), libs=part("kafka"), properties=careless) as kafka:
+        there = settings.model_copy(update={"bootstrap_servers": kafka.bootstrap})
+        for _ in range(2):
+            with pytest.raises(topics.Refused, match=r"missing: .*topics create"):
+                await topics.check(there)
+        assert [outcome.partitions for outcome in await topics.create(there)] == [PARTITIONS] * 7

@@ -70,7 +70,7 @@ def _tell(console: Console, total: Count, peaks: list[int], seconds: float) -> N
             table.add_row(f"{name} {word}", f"{count:,}")
     console.print(table)
     console.print(
-        f"{total.records:,} records in {seconds:,.0f} s, each an event or a dead letter; {total.letters:,} dead letters, "
+        f"{total.records:,} records in {seconds:,.0f} s, each an event or rejected; {total.letters:,} dead letters, {total.tallied:,} more in tallies, "
         f"{total.alerts:,} alert transitions, {total.statements:,} statements in {total.commits:,} commits of "
         f"{total.changelog_bytes >> 20:,} MiB\n{total.successors:,} successors, one every {ROUND:,} records, restored from "
         f"what was written and in the same standing\npeak memory by tenths of the run, MiB: {', '.join(map(str, peaks))}"

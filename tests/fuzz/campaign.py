@@ -3,7 +3,7 @@
 The rules:
 
 - Nothing that a record holds makes anything raise.
-- Every record is accounted for: as an event, or as a dead letter with its reason. What is neither is lost.
+- Every record is accounted for: as an event, or as a dead letter with its reason, or in a tally of them.
 - What a commit would write fits into its topic, and a successor that reads it back comes to the same standings,
   statements and clocks.
 - A round ends with such a successor and begins anew, so memory does not depend on how many records there were.
@@ -49,14 +49,15 @@ STRANGERS = 8  # one round in so many is of a partition of which not all custome
 
 @dataclass(slots=True)
 class Record:
-    """As the consumer gives it."""
+    """As the consumer gives it, see `bare_records`."""
 
-    topic: str
-    partition: int
     offset: int
     key: bytes | None
     value: bytes | None
     headers: Headers
+    timestamp: int = 0
+    timestamp_type: int = 0
+    checksum: int | None = None
 
 
 @dataclass(slots=True)
@@ -66,6 +67,7 @@ class Count:
     taken: Counter[str] = field(default_factory=Counter)  # of those, what was not just accepted
     rejected: Counter[str] = field(default_factory=Counter)  # by reason
     letters: int = 0
+    tallied: int = 0  # rejected, and only counted: there were too many
     commits: int = 0
     successors: int = 0
     alerts: int = 0
@@ -140,7 +142,7 @@ class _Round:
         polls = 0
         while self._offset < records:
             batch = [
-                Record(self._topic, 0, self._offset + one, b"key", *next(stream))
+                Record(self._offset + one, b"key", *next(stream))
                 for one in range(min(BATCH, records - self._offset))
             ]
             self._poll(batch)
@@ -176,6 +178,7 @@ class _Round:
             limit = DEFAULT_RECORD_BYTES + (DEAD_LETTER_ROOM if record.topic == names.dead_letters else 0)
             assert letter_size(record) <= limit, record.topic
         count.letters += len(pending.dead_letters)
+        count.tallied += sum(of.records for of in pending.tallies.values())
         count.alerts += len(pending.alerts)
         count.statements += len(pending.statements)
         count.records += pending.records
@@ -190,7 +193,8 @@ class _Round:
         assert count.records == count.events.total() + count.rejected.total(), (
             "some records are in no counter"
         )
-        assert count.letters == count.rejected.total(), "some rejected records are in no topic"
+        told = count.letters + count.tallied
+        assert told == count.rejected.total(), "some rejected records are neither a dead letter nor tallied"
         before, after = self._task.monitor, self._monitor()
         assert before is not None
         assert before.now is not None

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from slamon import __version__
 from slamon.cli import main
 from slamon.demo import parts
-from slamon.settings import Settings, read_settings
+from slamon.settings import KafkaSettings, Settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "helm" / "slamon"
@@ -45,6 +45,15 @@ VALUES: dict[str, Values] = {
                 "bootstrap_servers": "a:9092,b:9092",
                 "max_partition_fetch_bytes": 1 << 24,
                 "commit_timeout": 12.5,
+                "security": {
+                    "protocol": "SASL_SSL",
+                    "tls": {"ca_file": "/etc/slamon-secrets/kafka/ca.crt"},
+                    "sasl": {
+                        "mechanism": "SCRAM-SHA-512",
+                        "username": "slamon",
+                        "password_file": "/etc/slamon-secrets/kafka/password",
+                    },
+                },
             },
             "notifier": {
                 "alertmanagers": [
@@ -72,7 +81,7 @@ VALUES: dict[str, Values] = {
             ],
         },
         "createTopics": True,
-        "secrets": ["alertmanager"],
+        "secrets": ["alertmanager", "kafka"],
         "env": [{"name": "SLAMON_LOG__LEVEL", "value": "debug"}],
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "1m30s"},
         "dashboards": {"labels": {"grafana_dashboard": "1"}, "annotations": {"grafana_folder": "SLA"}},
@@ -234,7 +243,7 @@ def test_slamon_reads_the_settings_that_are_rendered(values: Values, monkeypatch
     settings = settings_in(documents)
     assert settings.kafka.group_instance_id == "demo-slamon-0"
     if given := (values.get("settings") or {}).get("kafka"):
-        assert {key: getattr(settings.kafka, key) for key in given} == given
+        assert settings.kafka == KafkaSettings(**given, group_instance_id="demo-slamon-0")
 
     for container in containers_of(pod_of(documents)):
         identity = next(
@@ -455,6 +464,7 @@ def test_the_image_is_the_released_one_unless_another_is_named() -> None:
 # What is refused, and said.
 
 ALERTMANAGER = {"url": "http://a:9093"}
+LOGIN = {"mechanism": "PLAIN"}
 WRONG: dict[str, tuple[Values, str]] = {
     "a misspelt value": ({"replica": 3}, "'replica' not allowed"),
     "a misspelt setting": (
@@ -486,6 +496,18 @@ WRONG: dict[str, tuple[Values, str]] = {
             }
         },
         "'credentials' not allowed",
+    ),
+    "a password of Kafka's in a ConfigMap": (
+        {"settings": {"kafka": {"security": {"protocol": "SASL_SSL", "sasl": LOGIN | {"password": "b"}}}}},
+        "'password' not allowed",
+    ),
+    "the password of a key in a ConfigMap": (
+        {"settings": {"kafka": {"security": {"protocol": "SSL", "tls": {"key_password": "b"}}}}},
+        "'key_password' not allowed",
+    ),
+    "a client's secret in a ConfigMap": (
+        {"settings": {"kafka": {"security": {"sasl": LOGIN | {"oauth": {"client_secret": "b"}}}}}},
+        "'client_secret' not allowed",
     ),
     "agreements the chart does not mount": (
         {"settings": {"agreements": ["/srv"]}},

@@ -11,8 +11,17 @@ import pytest
 from slamon.cli import main
 from tests.shell.documentation import answered, examples_of, files_of, page
 
-PAGES = ("commands.md", "explain.md")
-NAMED_ONLY = {"run", "publish", "repartition", "topics create", "demo"}  # they need a Kafka, or start one
+PAGES = ("commands.md", "explain.md", "security.md")
+# They need a Kafka, or start one.
+NAMED_ONLY = {
+    "run",
+    "doctor",
+    "publish",
+    "repartition",
+    "topics create",
+    "demo",
+    *(f"dead-letters {word}" for word in ("list", "retry", "dismiss")),
+}
 ASKED = {"--help", "--version"}
 WRITTEN = ("clocks", "standings", "statements", "credits", "alerts", "rejected")
 

@@ -1,4 +1,4 @@
-"""A dead letter is the record itself, with its origin and the reason; and always one that the topic takes."""
+"""A dead letter is the record itself, with its origin and the reason; always one that the topic takes, and it can be read."""
 
 import hashlib
 
@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from slamon.codec import Rejected, RejectReason
 from slamon.kafka.clients import Outgoing
-from slamon.kafka.dead_letters import dead_letter, size
+from slamon.kafka.dead_letters import (
+    Handled,
+    Letter,
+    Mark,
+    Place,
+    Tally,
+    dead_letter,
+    mark,
+    size,
+    tally,
+    understood,
+)
 
 LIMIT = 10_000
 
@@ -74,3 +85,82 @@ def test_the_topic_takes_every_dead_letter(
     batch = DefaultRecordBatchBuilder(2, 0, 1, 1, 1, 1, LIMIT)
     batch.append(0, 0, letter.key, letter.value, list(letter.headers))
     assert len(batch.build()) <= size(letter) <= LIMIT
+
+
+def lying(letter: Outgoing, offset: int = 7) -> ConsumerRecord[bytes | None, bytes | None]:
+    """As who reads the topic gets it."""
+    return ConsumerRecord(
+        letter.topic,
+        letter.partition,
+        offset,
+        1_700_000_000_123,
+        0,
+        letter.key,
+        letter.value,
+        None,
+        0,
+        0,
+        tuple(letter.headers),
+    )
+
+
+headers = st.lists(
+    st.tuples(
+        st.sampled_from(["trace", "__connect.errors.topic", "slamon.size", "slamon.handled", ""]),
+        st.none() | st.binary(max_size=5),
+    ),
+    max_size=4,
+).map(tuple)
+
+
+@given(st.none() | st.binary(max_size=20), st.none() | st.binary(max_size=20), headers, st.text(max_size=30))
+def test_what_was_recorded_is_read_as_it_was(
+    key: bytes | None,
+    value: bytes | None,
+    own: tuple[tuple[str, bytes | None], ...],
+    detail: str,
+) -> None:
+    letter = understood(lying(letter_of(record(key, value, own), detail=detail)))
+    assert isinstance(letter, Letter)
+    assert (letter.place, letter.origin) == (Place("dead", 1, 7), Place("sla.tickets", 3, 42))
+    assert (letter.reason, letter.at) == ("not_json", 1_700_000_000_123_000)
+    assert letter.message == detail.encode(errors="replace").decode()
+    assert letter.headers == own
+    assert letter.whole == (key is not None or value is not None)
+    if letter.whole:
+        assert (letter.key, letter.value, letter.size) == (key, value, len(value or b""))
+    assert not letter.is_tally
+
+
+def test_a_letter_that_was_too_large_says_how_large_it_was() -> None:
+    letter = understood(lying(letter_of(record(b"k", b"v" * LIMIT))))
+    assert isinstance(letter, Letter)
+    assert (letter.whole, letter.value, letter.size) == (False, b"", LIMIT)
+
+
+def test_a_tally_is_read_as_what_it_stands_for() -> None:
+    origin = Place("sla.tickets", 3, 100)
+    sent = tally(
+        origin, RejectReason.NOT_JSON, Tally(100, 2099, 1500), application="app", topic="dead", partition=1
+    )
+    letter = understood(lying(sent))
+    assert isinstance(letter, Letter)
+    assert letter.is_tally
+    assert not letter.whole
+    assert (letter.origin, letter.last_offset, letter.records) == (origin, 2099, 1500)
+    assert letter.message.startswith("1,500 records from offset 100 to 2099, beyond what a task may record")
+
+
+def test_a_mark_names_its_letter() -> None:
+    place = Place("dead", 1, 7)
+    assert understood(lying(mark(place, Handled.DISMISSED), 99)) == Mark(place, Handled.DISMISSED)
+
+
+def test_what_others_write_there_is_not_taken_for_a_letter() -> None:
+    for foreign in (
+        (),
+        (("__connect.errors.topic", b"x"),),
+        (("slamon.handled", b"eaten"), ("slamon.handled.offset", b"1")),
+        (("slamon.handled", b"sent"), ("slamon.handled.offset", b"one")),
+    ):
+        assert understood(lying(Outgoing("dead", 1, None, b"hello", foreign))) is None

@@ -150,6 +150,7 @@ def busy_metrics() -> Metrics:
     metrics.config_taken(7 * SECOND)
     metrics.events["ticket"].inc(3)
     metrics.rejected("not_json").inc()
+    metrics.tallied("not_json").inc()
     metrics.lag("sla.tickets", 4, 17)
     metrics.watermark(4, 9 * SECOND)
     metrics.task_state(4, "running")

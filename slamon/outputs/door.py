@@ -1,0 +1,109 @@
+"""The way in to one Alertmanager: its addresses, what it wants to see before it answers, and whether it answers at all."""
+
+import base64
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+import orjson
+import yarl
+from pydantic import SecretStr
+
+from slamon.settings import AlertmanagerSettings
+from slamon.tls import context_of
+
+
+class DeliveryError(Exception):
+    """A request came to nothing; the alerts stay queued."""
+
+    def __init__(self, why: str, patience: float = 0.0) -> None:
+        super().__init__(why)
+        self.patience = patience  # s; how long the Alertmanager asks to be left alone
+
+
+class Door:
+    """Where an Alertmanager is, and what it wants to see before it answers. Files are read again for each request."""
+
+    def __init__(self, settings: AlertmanagerSettings) -> None:
+        base = yarl.URL(str(settings.url))
+        self.alerts = base / "api/v2/alerts"
+        self.status = base / "api/v2/status"
+        self.ready = base / "-/ready"
+        self._settings = settings
+        config = settings.tls_config
+        self.server_name = config.server_name if config else None
+        self._tls: ssl.SSLContext | bool = True
+        self._tls_files: tuple[tuple[int, int], ...] | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Raises DeliveryError when a file cannot be read."""
+        if basic := self._settings.basic_auth:
+            return _basic(basic.username, _secret(basic.password, basic.password_file))
+        if bearer := self._settings.authorization:
+            return {"Authorization": f"{bearer.type} {_secret(bearer.credentials, bearer.credentials_file)}"}
+        return {}
+
+    def tls(self) -> ssl.SSLContext | bool:
+        """The context of the files as they are now; connections made with older ones are not used again.
+
+        Raises DeliveryError when a file cannot be read or used.
+        """
+        config = self._settings.tls_config
+        if config is None:
+            return True
+        try:
+            paths = [path for path in (config.ca_file, config.cert_file, config.key_file) if path]
+            stats = [path.stat() for path in paths]
+            files = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
+            if files != self._tls_files:
+                self._tls = context_of(config)
+                self._tls_files = files
+        except OSError as error:  # ssl.SSLError is one
+            raise DeliveryError(f"tls_config: {error}") from error
+        return self._tls
+
+
+class Knock(NamedTuple):
+    """How an Alertmanager answered. `error`: why it cannot be told anything; else it is of this version."""
+
+    url: str
+    error: str | None
+    version: str | None = None
+
+
+async def knock(settings: AlertmanagerSettings) -> Knock:
+    """Ask whether it is ready, and for its status, which it gives to nobody who may not send alerts either."""
+    door, url = Door(settings), str(settings.url)
+    try:
+        headers, tls = door.headers(), door.tls()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=settings.timeout)) as session:
+            body = b""
+            for address in (door.ready, door.status):
+                async with session.get(
+                    address, headers=headers, ssl=tls, server_hostname=door.server_name, allow_redirects=False
+                ) as answer:
+                    body = await answer.read()
+                    if answer.status != 200:
+                        return Knock(url, f"{address.path} answers {answer.status}")
+        status = orjson.loads(body)
+    except (aiohttp.ClientError, OSError, TimeoutError, DeliveryError) as error:
+        return Knock(url, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    except orjson.JSONDecodeError:
+        return Knock(url, f"{door.status.path} answers no JSON: is this an Alertmanager?")
+    version = status.get("versionInfo", {}) if isinstance(status, Mapping) else {}
+    return Knock(url, None, str(version.get("version", "unknown")))
+
+
+def _basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def _secret(value: SecretStr | None, file: Path | None) -> str:
+    if file is None:
+        return value.get_secret_value() if value else ""
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise DeliveryError(f"secret file: {error}") from error
