@@ -27,6 +27,29 @@ def create(config: Path) -> None:
         )
 
 
+@topics_group.command(short_help="Print the commands that grant slamon what it needs.")
+@config_option
+@click.option("--principal", required=True, metavar="USER", help="Whom to grant it, such as User:slamon.")
+@click.option(
+    "--for",
+    "doing",
+    type=click.Choice(["run", "topics create", "publish", "dead-letters"]),
+    default="run",
+    show_default=True,
+    help="The command that is to be used.",
+)
+def acls(config: Path, principal: str, doing: str) -> None:
+    """Print the commands of Kafka's own tool that grant what a command of slamon's needs, and no more.
+
+    Nothing is asked of Kafka, and nothing is changed there.
+    """
+    from slamon.kafka.acls import Doing, commands, needed
+
+    settings = settings_of(config)
+    for command in commands(needed(settings, Doing(doing)), principal, settings.kafka.bootstrap_servers):
+        click.echo(command)
+
+
 @click.command(name="publish", short_help="Write recorded events to Kafka.")
 @config_option
 @click.option("--as-is", is_flag=True, help="Send every line as it stands, also those that are no events.")

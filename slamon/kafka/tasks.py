@@ -33,7 +33,7 @@ from slamon.codec import Rejected, RejectReason, decode, format_instant
 from slamon.domain.decisions import FactKey, FactsChanged
 from slamon.domain.events import Event, ExclusionEvent, TicketEvent
 from slamon.domain.monitor import Monitor, Taken
-from slamon.kafka import changelog, clients, formats, restore
+from slamon.kafka import acls, changelog, clients, formats, restore
 from slamon.kafka.alert_numbers import AlertNumbers
 from slamon.kafka.bare_records import whole_record
 from slamon.kafka.changelog import Gap, Owner, Positions, Reading
@@ -348,6 +348,8 @@ class Task:
                     await self._serve()
                     self._enter(State.PARKED)
                 except Lost as lost:
+                    if (words := acls.denied(lost.__cause__, self._company.settings)) is not None:
+                        raise Refused(words) from lost
                     attempts += 1
                     self._lose(lost)
                     if not self._leaving:
@@ -639,7 +641,9 @@ class Task:
             self.clocks[topic] = InputClock(
                 at, clock.wall(), prompt=round(PROMPT * self._kafka.fetch_max_wait * 1e6)
             )
-        self.committed = {topic: one.position for topic, one in self.clocks.items()}
+        # Without a record of its own the group must hold none either, or its owner's first failure would look like a loss.
+        stands = self.clocks if positions is not None else {}
+        self.committed = {topic: one.position for topic, one in stands.items()}
         self._gaps = (*(positions.gaps if positions is not None else ()), *gaps)[-GAPS_KEPT:]
         return gaps
 

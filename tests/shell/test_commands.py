@@ -11,7 +11,7 @@ import pytest
 from slamon.cli import main
 from tests.shell.documentation import answered, examples_of, files_of, page
 
-PAGES = ("commands.md", "explain.md")
+PAGES = ("commands.md", "explain.md", "security.md")
 # They need a Kafka, or start one.
 NAMED_ONLY = {
     "run",
