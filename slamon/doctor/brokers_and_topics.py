@@ -10,7 +10,7 @@ from typing import NamedTuple
 from slamon.doctor.findings import Finding, Group, Level, counted, error, ok, warning
 from slamon.kafka import acls, clients
 from slamon.kafka.acls import Acl, Doing, Resource
-from slamon.kafka.cluster import Cluster, TopicSeen
+from slamon.kafka.cluster import DENIED, Cluster, TopicSeen
 from slamon.kafka.topics import DEAD_LETTER_ROOM, DEFAULT_RECORD_BYTES, Topic, faults_of, wanted
 from slamon.settings import Settings
 
@@ -145,6 +145,11 @@ def brokers_answer(seen: Cluster, settings: Settings) -> Iterator[Finding]:
 
 
 def broker_settings(seen: Cluster, settings: Settings) -> Iterator[Finding]:
+    hidden = [broker.node for broker in seen.brokers if broker.speaks is not None and broker.settings is None]
+    if hidden:
+        yield ok(
+            "their limits are not shown to this user (DescribeConfigs on the cluster), and were not looked at"
+        )
     for broker in seen.brokers:
         for rule in OF_BROKERS:
             value = (broker.settings or {}).get(rule.setting)
@@ -294,11 +299,14 @@ def _held(seen: Cluster, acl: Acl) -> frozenset[str] | None:
     match acl.resource:
         case Resource.TOPIC:
             topic = seen.topics.get(acl.name)
-            return None if topic is None else frozenset() if topic.error is not None else topic.rights
+            if topic is None:
+                return None
+            return frozenset() if topic.error in DENIED else topic.rights
         case Resource.GROUP:
-            return frozenset() if seen.group.error is not None else seen.group.rights
+            denied = seen.group.error in DENIED
+            return frozenset() if denied else seen.group.rights
         case Resource.TRANSACTIONAL_ID:
-            return frozenset() if seen.transactions is not None else None
+            return frozenset() if seen.transactions_denied else None
 
 
 # ------------------------------------------------------------------------------------------------------------------ table

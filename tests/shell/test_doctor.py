@@ -238,7 +238,7 @@ def test_a_changelog_that_a_restore_would_suffer_from_is_told(
 
 
 def test_a_transactional_id_of_others_is_told() -> None:
-    finding = the_finding(replace(healthy(), transactions="TransactionalIdAuthorizationFailed"))
+    finding = the_finding(replace(healthy(), transactions_denied=True))
     assert finding.what.startswith("no right to Write on transactional-id slamon-*: each task commits")
     assert finding.help.endswith(
         "--operation Write --transactional-id slamon- --resource-pattern-type prefixed"
