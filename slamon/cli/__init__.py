@@ -30,6 +30,7 @@ COMMANDS: tuple[click.Command, ...] = (
     kafka.topics_group,
     kafka.publish_command,
     dead_letters.group,
+    kafka.repartition_command,
     doctor.doctor,
 )
 for command in COMMANDS:

@@ -17,6 +17,7 @@ NAMED_ONLY = {
     "run",
     "doctor",
     "publish",
+    "repartition",
     "topics create",
     "demo",
     *(f"dead-letters {word}" for word in ("list", "retry", "dismiss")),
