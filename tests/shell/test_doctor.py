@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from aiokafka import TopicPartition
 
 from slamon.doctor import Finding, Form, Group, Level, told
 from slamon.doctor.brokers_and_topics import CHECKS as OF_CLUSTER
+from slamon.doctor.surroundings import agreements
 from slamon.doctor.tasks_and_inputs import CHECKS as OF_LOGS
 from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
 from slamon.kafka.changelog import Gap, Positions
@@ -271,3 +273,25 @@ def test_people_read_findings_by_heading_and_programs_all_of_them() -> None:
     [document] = told(found, Form.JSON)
     assert orjson.loads(document)["summary"] == {"error": 1, "warning": 1, "ok": 1}
     assert list(told(found[1:2], Form.TEXT))[-1] == "all is well"
+
+
+def test_agreements_that_need_facts_for_longer_than_they_are_kept_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text(
+        """\
+apiVersion: slamon/v1
+kind: Agreement
+metadata: {name: acme}
+spec:
+  customer: acme
+  effective: {from: 2026-01-01}
+  objectives: [{name: up, service: web, availability: {target: 99%, timeWindow: {calendar: year}}}]
+"""
+    )
+    settings = Settings(agreements=(tmp_path,))
+    [finding] = agreements(settings)
+    assert finding.level is Level.ERROR
+    assert "facts.keep" in finding.what + finding.help
+    [well] = agreements(
+        settings.model_copy(update={"facts": settings.facts.model_copy(update={"keep": 500})})
+    )
+    assert well == Finding(Level.OK, "1 agreement of 1 customer")
