@@ -66,6 +66,7 @@ locks: $(VENV)/dev  ## Pin what the project needs anew
 	@$(LOCK) --upgrade requirements/build.in -o requirements/build.txt
 	@$(LOCK) --upgrade requirements/demo.in -o requirements/demo.txt
 	@$(LOCK) --upgrade requirements/dev.in -o requirements/dev.txt
+	@$(LOCK) --upgrade requirements/compared.in -o requirements/compared.txt
 
 clean:  ## Remove what was made here, but not the cache of parts
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist mutants

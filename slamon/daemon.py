@@ -17,7 +17,7 @@ from slamon import __version__, clock
 from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 from slamon.domain.agreement import Agreement
 from slamon.domain.decisions import Transition
-from slamon.domain.events import SECOND
+from slamon.domain.events import DAY, SECOND
 from slamon.domain.monitor import Monitor
 from slamon.kafka import clients
 from slamon.kafka.observations import Committed, Observations, Proved, Restored
@@ -36,11 +36,8 @@ LOOP_LIMIT = 30.0  # s the loop may stand still before the process is to be rest
 FIGURES_EVERY = 1.0  # s
 # Nearly all garbage here is freed by counting references. The collector of cycles, by its own thresholds, would look
 # through the state of all tasks again and again, for a third of the time that events take; so it comes seldom.
-CYCLES = (
-    50_000,
-    20,
-    100,
-)  # new objects between two looks at the youngest; looks between two at the older ones
+# New objects between two looks at the youngest ones; looks between two at the older ones.
+CYCLES = (50_000, 20, 100)
 
 log = structlog.get_logger()
 
@@ -85,7 +82,7 @@ class Daemon:
             self._by_partition.get(partition, []),
             steps=False,
             on_time=self._on_time,
-            keep=facts.keep * SECOND,
+            keep=facts.keep * DAY,
             subject_limit=facts.subject_limit,
             hourly=hourly,
         )

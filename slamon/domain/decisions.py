@@ -226,13 +226,18 @@ class FactKind(enum.Enum):
     )
 
 
-class FactKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class FactKey(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_hash=True):
     """Names one record of the state; `customer` is None for what is known of a service for every customer."""
 
     kind: FactKind
     customer: str | None
     subject: str
     slot: int = 0
+
+
+def statement_fact(statement: Statement) -> FactKey:
+    subject = f"{statement.agreement}/{statement.objective}/{statement.start}/{statement.end}"
+    return FactKey(FactKind.STATEMENT, statement.customer, subject)
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):

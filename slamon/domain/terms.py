@@ -22,8 +22,9 @@ from slamon.domain.events import TicketStatus
 from slamon.domain.intervals import FOREVER, Span
 from slamon.domain.periods import TimeWindow, period_after, period_at
 
-ACTIVE = frozenset({TicketStatus.OPEN, TicketStatus.WAITING})
-DONE = frozenset({TicketStatus.RESOLVED, TicketStatus.CLOSED})
+# Tuples: members are found by identity, while to hash one runs Python.
+ACTIVE = (TicketStatus.OPEN, TicketStatus.WAITING)
+DONE = (TicketStatus.RESOLVED, TicketStatus.CLOSED)
 
 
 class Fields(NamedTuple):
@@ -42,7 +43,16 @@ def matches(wanted: TicketFilter, fields: Fields) -> bool:
         return False
     if wanted.service is not None and fields.service not in wanted.service:
         return False
+    if not wanted.attributes:  # most have none
+        return True
     return all(fields.attributes.get(name) in values for name, values in wanted.attributes)
+
+
+def same_to_filters(one: Fields, other: Fields) -> bool:
+    """Whether every filter that matches one matches the other; False may be said of some for which it is so."""
+    return (
+        one.priority == other.priority and one.service == other.service and one.attributes is other.attributes
+    )
 
 
 def step_threshold(step: Step, target: int) -> int:
@@ -90,6 +100,7 @@ class Terms:
         self.name = ordered[0].name
         self.versions: Sequence[Version] = tuple(_version(agreement) for agreement in ordered)
         self._starts = [agreement.start for agreement in ordered]
+        self._version = self.versions[0]  # the one asked for last
         edges = {edge for agreement in ordered for edge in (agreement.start, agreement.end)}
         self.boundaries = sorted(edges - {FOREVER})  # instants at which the terms may change by themselves
         self.measures = [
@@ -104,13 +115,23 @@ class Terms:
             if isinstance(held, TicketObjective)
         }
         self._ends: dict[int, list[int]] = {}  # its judgement ends so far
+        self._within: dict[int, Span] = {}  # and a span between two of them, or before the first
 
     def version_at(self, t: int) -> Version | None:
         """The version in effect at `t`."""
+        last = self._version
+        if last.agreement.start <= t < last.agreement.end:
+            return last
         index = bisect_right(self._starts, t) - 1
         if index < 0 or t >= self.versions[index].agreement.end:
             return None
-        return self.versions[index]
+        self._version = self.versions[index]
+        return self._version
+
+    def next_boundary(self, t: int) -> int:
+        """The first instant after `t` at which the terms may change by themselves; FOREVER: none."""
+        index = bisect_right(self.boundaries, t)
+        return self.boundaries[index] if index < len(self.boundaries) else FOREVER
 
     def version_of(self, objective: Objective) -> Version:
         """The version that holds this very objective."""
@@ -136,8 +157,11 @@ class Terms:
                 return objective
         return None
 
-    def ends_within(self, objective: TicketObjective, after: int, until: int) -> list[int]:
+    def ends_within(self, objective: TicketObjective, after: int, until: int) -> Sequence[int]:
         """The ends of the objective's judged periods in (after, until], in order."""
+        within = self._within.get(id(objective))
+        if within is not None and within[0] <= after and until < within[1]:
+            return ()
         ends = self._ends.get(id(objective))
         if ends is None:
             ends = self._ends[id(objective)] = []
@@ -147,7 +171,10 @@ class Terms:
             if previous >= version.agreement.end:
                 break
             ends.append(judged_period(version.agreement, objective, previous)[1])
-        return ends[bisect_right(ends, after) : bisect_right(ends, until)]
+        first, behind = bisect_right(ends, after), bisect_right(ends, until)
+        if behind < len(ends):
+            self._within[id(objective)] = (ends[behind - 1] if behind else -FOREVER, ends[behind])
+        return ends[first:behind]
 
 
 def time_window(objective: Objective) -> TimeWindow:

@@ -33,7 +33,7 @@ from slamon.domain.agreement import (
 from slamon.domain.decisions import ClockOutcome, ClockRecord, ClockState
 from slamon.domain.events import Reply, TicketStatus
 from slamon.domain.intervals import FOREVER
-from slamon.domain.terms import ACTIVE, DONE, Fields, Terms
+from slamon.domain.terms import ACTIVE, DONE, Fields, Terms, same_to_filters
 
 
 class Phase(enum.Enum):
@@ -80,7 +80,7 @@ class Clock:
     """The fold. `moment` must be called at the start of the cycle and then in order of time."""
 
     __slots__ = (
-        "anchor", "breached_at", "cycle", "elapsed", "followed", "governing", "ignored", "marks", "measure", "objective", "paused", "paused_before",
+        "anchor", "breached_at", "cycle", "elapsed", "fields", "followed", "governing", "ignored", "marks", "matched_until", "measure", "objective", "paused", "paused_before",
         "pausing_since", "phase", "shadow", "shadow_marks", "start", "started_at", "stop_event", "stopped_at", "stretches",
         "terms", "ticket", "took_over_at", "took_over_elapsed", "void_stop", "was_active",
     )  # fmt: skip
@@ -99,6 +99,10 @@ class Clock:
         self.shadow: TicketObjective | None = (
             None  # what the fields of the last moment matched, running or not
         )
+        self.fields: Fields | None = (
+            None  # of the last moment; what they matched holds until then or other ones
+        )
+        self.matched_until = start
         self.objective: TicketObjective | None = None  # the last that governed; frozen by a breach
         self.started_at = start
         self.elapsed = 0
@@ -118,7 +122,12 @@ class Clock:
 
     def moment(self, t: int, fields: Fields, replies: Sequence[Reply] = ()) -> bool:
         """At `t` the ticket took these fields, then these replies happened. True: a new cycle is to begin."""
-        matched = self.terms.governing(self.measure, t, fields)
+        known, self.fields = self.fields, fields
+        if known is not None and t < self.matched_until and same_to_filters(known, fields):
+            matched = self.shadow
+        else:
+            matched = self.terms.governing(self.measure, t, fields)
+            self.matched_until = self.terms.next_boundary(t)
         starts = t == self.start and self.objective is None and self.phase is Phase.RUNNING
         before = matched if starts else self.shadow
         self._count(t)

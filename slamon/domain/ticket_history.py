@@ -8,7 +8,7 @@ and done or cancelled from the first) has no clocks: it would have been solved i
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from slamon.domain.events import Reply, TicketEvent, TicketStatus, order_key
@@ -41,7 +41,9 @@ class TicketHistory:
 
     def __init__(self) -> None:
         self.events: list[TicketEvent] = []  # in order
-        self._by_id: dict[str, TicketEvent] = {}
+        self._by_id: dict[str, TicketEvent] | None = (
+            None  # made when it is needed first: most restored ones never are
+        )
         self.rewind()
 
     def rewind(self) -> None:
@@ -53,11 +55,19 @@ class TicketHistory:
 
     def find(self, event: TicketEvent) -> TicketEvent | None:
         """The event of the same identity, if there is one."""
+        if self._by_id is None:
+            self._by_id = {known.id: known for known in self.events}
         return self._by_id.get(event.id)
+
+    def load(self, events: Iterable[TicketEvent]) -> None:
+        """Begin with what an earlier history held: in order, and each only once."""
+        assert not self.events, "there is a history already"
+        self.events.extend(events)
 
     def add(self, event: TicketEvent) -> bool:
         """Insert in order. True: it continues what was read; False: the fold must begin anew."""
-        self._by_id[event.id] = event
+        if self._by_id is not None:
+            self._by_id[event.id] = event
         if not self.events or order_key(self.events[-1]) < order_key(event):
             self.events.append(event)
         else:
@@ -102,7 +112,11 @@ class TicketHistory:
 
     def _opening(self, opened_at: int) -> Iterator[Moment]:
         self.opened_at = opened_at
-        first, _ = next(self._instants(0, NEW, self.events[0].time))
+        first, index = next(self._instants(0, NEW, self.events[0].time))
+        if opened_at == first.time:
+            self._read, self._fields, self.read_until = index, first.fields, opened_at
+            yield first
+            return
         if opened_at < first.time:
             self.read_until = opened_at
             yield Moment(opened_at, first.fields._replace(status=TicketStatus.OPEN, waiting_on=None), ())

@@ -13,7 +13,15 @@ from slamon.domain import announcements
 from slamon.domain.agreement import AlertName, Measure, Severity, Share, Step, TicketObjective
 from slamon.domain.alerts import Annotations, Ending, Wanted, severity_of
 from slamon.domain.conversation import Conversation
-from slamon.domain.decisions import AlertMemory, AlertTransition, ClockOutcome, ClockRecord, Reason
+from slamon.domain.decisions import (
+    AlertMemory,
+    AlertTransition,
+    ClockOutcome,
+    ClockRecord,
+    FactKey,
+    FactKind,
+    Reason,
+)
 from slamon.domain.events import TicketEvent
 from slamon.domain.intervals import FOREVER
 from slamon.domain.terms import Fields, Terms
@@ -36,7 +44,7 @@ class Look(NamedTuple):
 class Ticket:
     __slots__ = (
         "_boundaries", "_conversation", "_fields", "_folded_until", "_gone", "_live", "_opened", "armed", "clocks",
-        "customer", "history", "id", "subject", "terms", "verdicts",
+        "customer", "history", "id", "key", "subject", "terms", "verdicts",
     )  # fmt: skip
 
     def __init__(self, customer: str, ticket: str, terms: Sequence[Terms], boundaries: Sequence[int]) -> None:
@@ -45,15 +53,19 @@ class Ticket:
         self.id = ticket
         self.terms = terms
         self.subject = ("ticket", customer, ticket)
+        self.key = FactKey(FactKind.TICKET, customer, ticket)
         self.history = TicketHistory()
         self.armed: int | None = None
         self.clocks: dict[Identity, Clock] = {}
         self.verdicts: dict[Identity, Verdict] = {}  # as they were told last
         self._boundaries = boundaries
-        self.rewind()
+        self._begin_anew()
 
     def rewind(self) -> None:
         self.history.rewind()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._gone = True  # whatever clocks there were may not come again
         self.clocks = {}
         self._live: dict[Identity, Clock] = {}
@@ -83,6 +95,8 @@ class Ticket:
                 for terms in self.terms:
                     self._begin(terms, measure, t)
         for clock in list(self._live.values()):
+            if clock.is_final:
+                continue  # it is only here to be looked at once more
             if clock.moment(t, fields, replies):
                 self._begin(clock.terms, clock.measure, t).moment(t, fields)
         for measure, later in self._conversation.moment(fields.status, replies):
@@ -177,9 +191,18 @@ class Ticket:
 
     def is_decided(self, now: int) -> bool:
         """Whether time alone changes nothing more of it: no clock runs, or is paused, and nothing known lies ahead."""
-        if any(clock.phase is Phase.RUNNING for clock in self._live.values()):
-            return False
-        return self.wake_at(now) is None
+        return not self.runs() and self.wake_at(now) is None
+
+    def runs(self) -> bool:
+        """Whether a clock runs, or is paused."""
+        return any(clock.phase is Phase.RUNNING for clock in self._live.values())
+
+    def last_instant(self) -> int:
+        """Of all that is told of it: its opening and its events, and where its clocks were breached or stopped."""
+        told = [self.history.events[-1].time, self.history.opened_at]
+        for clock in self.clocks.values():
+            told += [clock.breached_at, clock.stop_event]
+        return max(at for at in told if at is not None)
 
     def wake_at(self, now: int) -> int | None:
         """The next instant, in half microseconds (see `monitor`), at which something changes although no event comes."""

@@ -48,13 +48,17 @@ class Found:
     inputs: dict[str, Bounds]
 
 
+async def _nothing() -> None:
+    pass
+
+
 async def read_back(
     settings: KafkaSettings,
     name: str,
     partition: int,
     inputs: list[TopicPartition],
     nonce: bytes,
-    meanwhile: Callable[[], Awaitable[None]],
+    meanwhile: Callable[[], Awaitable[None]] = _nothing,
 ) -> Found:
     """Everything, once our owner record with the nonce is committed. `meanwhile` is done between two polls.
 

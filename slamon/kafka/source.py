@@ -175,7 +175,9 @@ class Source:
                 self._out_of_range(error.args[0])
                 continue
             except NoOffsetForPartitionError as error:
-                consumer.seek(error.args[0], 0)  # asked before our callback came; its task will seek
+                # Asked before our callback came; its task will seek.
+                with contextlib.suppress(IllegalStateError):  # and given away again since
+                    consumer.seek(error.args[0], 0)
                 continue
             except KafkaError as error:
                 if error.retriable:
@@ -188,6 +190,8 @@ class Source:
                     f"the consumer can go on no more: {error!r}. If another process runs under the same "
                     "kafka.group_instance_id, give each its own"
                 ) from error
+            if self._stopping.is_set():
+                return  # a rebalance may have moved positions that no task will seek any more
             self._feed(batches)
             await self._read_clocks()
             for task in list(self.running()):
@@ -235,11 +239,14 @@ class Source:
             if task is not None and task.state is State.RUNNING:
                 task.fall_behind(tp.topic)
             else:
-                self._consumer.pause(tp)
+                with contextlib.suppress(IllegalStateError):  # given away since it was asked
+                    self._consumer.pause(tp)
 
     # ------------------------------------------------------------------------------------------------ what tasks ask for
 
     def _began(self, task: Task) -> None:
+        if self._stopping.is_set():
+            return  # nobody polls any more, and its inputs may be assigned to somebody else
         for tp in task.inputs:
             self._consumer.seek(tp, task.clocks[tp.topic].position)
         self._held.discard(task.partition)

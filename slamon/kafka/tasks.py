@@ -545,9 +545,8 @@ class Task:
 
     def _positions(self) -> Positions:
         inputs = {topic: one.position for topic, one in self.clocks.items()}
-        return Positions(
-            inputs, self.now, self.alerts.newest, self.alerts.seen_to, self._gaps, self._delay.memory
-        )
+        alerts, delay = self.alerts, self._delay.memory
+        return Positions(inputs, self.now, alerts.newest, alerts.seen_to, self._gaps, alerts.orphans, delay)
 
     def _owner(self) -> Outgoing:
         owner = Owner(self._nonce, self._company.instance, self._company.started)
@@ -684,9 +683,8 @@ class Task:
             self.clocks[topic] = InputClock(
                 at, clock.wall(), prompt=round(PROMPT * self._kafka.fetch_max_wait * 1e6)
             )
-        # Without a record of its own the group must hold none either, or its owner's first failure would look like a loss.
-        stands = self.clocks if positions is not None else {}
-        self.committed = {topic: one.position for topic, one in stands.items()}
+        # What does not stand in the changelog is not told to the group: without one of them the other would look lost.
+        self.committed = dict(positions.inputs) if positions is not None else {}
         self._gaps = (*(positions.gaps if positions is not None else ()), *gaps)[-GAPS_KEPT:]
         return gaps
 
@@ -698,6 +696,7 @@ class Task:
             found.alerts,
             found.alerts_end,
             too_old=clock.now() - self._company.layout.alerts_retention // 2,
+            orphans=() if reading.positions is None else reading.positions.orphans,
         )
         self._pending.alerts_again += again
         self._company.observations.figures.alerts_too_old += len(given_up)

@@ -5,7 +5,7 @@ large batches would stop a task for ever: so `check` refuses to start on them.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,6 +140,14 @@ async def look(settings: KafkaSettings, doing: Doing) -> dict[str, Topic]:
         return await _look(admin, settings, doing)
     finally:
         await clients.end(admin.close())
+
+
+async def all_about(settings: KafkaSettings, names: Sequence[str], group: str) -> cluster.Cluster:
+    """Brokers, topics and group. Raises Refused if the brokers do not say; clients.Unreachable."""
+    try:
+        return await cluster.look(settings, names, group)
+    except (KafkaError, TimeoutError) as error:
+        raise Refused(f"the brokers do not answer: {error!r}") from error
 
 
 def faults_of(there: Mapping[str, Topic], settings: KafkaSettings) -> list[str]:

@@ -55,11 +55,11 @@ def main(*, quick: bool, only: tuple[str, ...]) -> None:
     with console.status("") as status:
         for name in only or BENCHMARKS:
             status.update(name)
+            rows: list[Row] = []
             try:
-                rows = asyncio.run(_rows(BENCHMARKS[name](effort)))
+                asyncio.run(_collect(BENCHMARKS[name](effort), rows))
             except LeftOut as why:
                 left_out.append(f"{name}: left out, {why}")
-                continue
             for row in rows:
                 table.add_row(
                     row.what,
@@ -74,10 +74,13 @@ def main(*, quick: bool, only: tuple[str, ...]) -> None:
         console.print(line, soft_wrap=True)
 
 
-async def _rows(rows: Iterator[Row] | AsyncIterator[Row]) -> list[Row]:
+async def _collect(rows: Iterator[Row] | AsyncIterator[Row], into: list[Row]) -> None:
+    """What there is before one is left out stays."""
     if isinstance(rows, AsyncIterator):
-        return [row async for row in rows]
-    return list(rows)
+        async for row in rows:
+            into.append(row)  # noqa: PERF401 - all that came before an error is wanted
+    else:
+        into.extend(rows)
 
 
 def _figure(value: float) -> str:

@@ -31,7 +31,7 @@ from slamon.kafka.observations import Observations, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.source import Source
 from slamon.settings import KafkaSettings, Settings, Topics, read_settings
-from tests.benchmarks import stream
+from tests.benchmarks import libraries, stream
 from tests.benchmarks.measuring import MS, Effort, LeftOut, Row, in_turn_of
 
 PATIENCE = 600.0  # s; for what comes by itself
@@ -238,18 +238,16 @@ async def daemon(effort: Effort) -> AsyncIterator[Row]:
                     some = [_outgoing(kafka, event) for event in islice(events, count)]
                     program.signal(signal.SIGSTOP)
                     await _fill(producer, some)
+                    del some  # the baseline shall not have to look through them for cycles
                     program.signal(signal.SIGCONT)
                     taken.append(await _until_counted(file, count))
                     before = time.process_time()
                     await _read(consumer, starts, count, orjson.loads)
                     bare.append(time.process_time() - before)
-    yield Row(
-        "daemon",
-        count / median(taken[1:]),
-        count / median(bare[1:]),
-        "events/s",
-        "aiokafka getmany, orjson.loads",
-    )
+        ours = count / median(taken[1:])
+        yield Row("daemon", ours, count / median(bare[1:]), "events/s", "aiokafka getmany, orjson.loads")
+        for row in libraries.compared(ours, effort, kafka, folder):
+            yield row
 
 
 async def _until_counted(file: Path, count: int) -> float:

@@ -15,7 +15,9 @@ PAGES = ("commands.md", "explain.md", "security.md")
 # They need a Kafka, or start one.
 NAMED_ONLY = {
     "run",
+    "doctor",
     "publish",
+    "repartition",
     "topics create",
     "demo",
     *(f"dead-letters {word}" for word in ("list", "retry", "dismiss")),

@@ -133,13 +133,14 @@ def test_it_stands_in_the_positions_and_a_release_that_knows_no_delay_reads_over
         number: int
         alerts_seen: int
         gaps: tuple[changelog.Gap, ...] = ()
+        orphans: tuple[changelog.Orphan, ...] = ()
 
     _, value = changelog.positions_record(Positions({"in": 7}, NOON, 3, 12))
     assert value is not None
     assert value[1:] == msgspec.msgpack.encode(Before({"in": 7}, NOON, 3, 12))
     assert msgspec.msgpack.decode(value[1:], type=Positions).delay == DelayMemory()
     memory = DelayMemory(1, fired(delay()))
-    _, value = changelog.positions_record(Positions({"in": 7}, NOON, 3, 12, (), memory))
+    _, value = changelog.positions_record(Positions({"in": 7}, NOON, 3, 12, delay=memory))
     assert value is not None
     assert msgspec.msgpack.decode(value[1:], type=Positions).delay == memory
     assert msgspec.msgpack.decode(value[1:], type=Before) == Before({"in": 7}, NOON, 3, 12)
