@@ -232,6 +232,10 @@ class KafkaSettings(_Section):
     restore_timeout: Seconds = Field(
         300.0, description="s without progress after which a restore is given up and begun again."
     )
+    delay_limit: Seconds = Field(
+        120.0,
+        description="s that a partition may be judged behind the wall clock before SlaEvaluationDelayed fires; above a takeover (session timeout, rebalance, restore), below what anybody's deadline can spare.",
+    )
     poll_stall: Seconds = Field(
         120.0, description="s without a successful fetch after which the process exits to be restarted."
     )
