@@ -17,12 +17,12 @@ from slamon import __version__, clock
 from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 from slamon.domain.agreement import Agreement
 from slamon.domain.decisions import Transition
-from slamon.domain.events import SECOND
+from slamon.domain.events import DAY, SECOND
 from slamon.domain.monitor import Monitor
 from slamon.kafka import clients
 from slamon.kafka.observations import Committed, Observations, Restored
 from slamon.kafka.partitioner import partition_for
-from slamon.kafka.source import Source
+from slamon.kafka.source import Source, only
 from slamon.kafka.tasks import Task
 from slamon.outputs.current_view import current_view
 from slamon.outputs.exposition import View
@@ -77,7 +77,7 @@ class Daemon:
             self._by_partition.get(partition, []),
             steps=False,
             on_time=self._on_time,
-            keep=facts.keep * SECOND,
+            keep=facts.keep * DAY,
             subject_limit=facts.subject_limit,
             hourly=hourly,
         )
@@ -295,16 +295,8 @@ async def run(settings: Settings, in_use: AgreementsInUse, *, pace: int = 1) -> 
     try:
         await daemon.run()
     except BaseExceptionGroup as failures:
-        raise _only(failures) from failures
+        raise only(failures) from failures
     finally:
         for number in handlers:
             with contextlib.suppress(ValueError):
                 loop.remove_signal_handler(number)
-
-
-def _only(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What people must see, if it is the only thing that happened."""
-    if len(failures.exceptions) > 1:
-        return failures
-    first = failures.exceptions[0]
-    return _only(first) if isinstance(first, BaseExceptionGroup) else first

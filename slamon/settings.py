@@ -259,9 +259,9 @@ class FactsSettings(_Section):
     """How much is remembered of what happened, and so how late one may hear of it."""
 
     keep: int = Field(
-        100 * 86_400,
+        100,
         gt=0,
-        description="s that facts are kept after they can last matter; 100 days: a month and its statement, and 35 days more to correct it. Longer for agreements with longer windows; an event about a time before is a dead letter.",
+        description="Days; what lies further back is forgotten, and what speaks of it is a dead letter. At least the longest window of an agreement, its settleAfter and 35 days more.",
     )
     subject_limit: int = Field(
         10_000,

@@ -76,7 +76,7 @@ def agreements_in_use(settings: "Settings") -> "AgreementsInUse":
     from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 
     try:
-        return AgreementsInUse(settings.agreements)
+        return AgreementsInUse(settings.agreements, keep_days=settings.facts.keep)
     except AgreementsRefused as refused:
         tell_faults(refused.faults)
     except OSError as error:

@@ -22,7 +22,8 @@ def main(config: str, origin: str, speed: str) -> None:
     threading.Thread(target=_wait_for_word, args=(int(origin), int(speed)), daemon=True).start()
     settings = read_settings(Path(config))
     logs.set_up(settings.log)
-    asyncio.run(daemon.run(settings, AgreementsInUse(settings.agreements), pace=int(speed)))
+    in_use = AgreementsInUse(settings.agreements, keep_days=settings.facts.keep)
+    asyncio.run(daemon.run(settings, in_use, pace=int(speed)))
 
 
 def _wait_for_word(origin: int, speed: int) -> None:

@@ -36,6 +36,7 @@ from slamon.settings import read_settings
 SETTINGS = """\
 # The demo's settings, as `slamon run` would read them.
 agreements: [{agreements}]
+facts: {{keep: 140}}
 kafka: {{bootstrap_servers: "{bootstrap}", partitions: {partitions}, replication_factor: 1, min_insync_replicas: 1, session_timeout: 10, heartbeat_interval: 1}}
 notifier: {{alertmanagers: [{{url: "{alertmanager}"}}]}}
 http: {{host: 127.0.0.1, port: {port}, liveness_port: {liveness_port}}}

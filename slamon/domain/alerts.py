@@ -127,7 +127,14 @@ class AlertBook:
     def memories(self) -> Iterator[tuple[Subject, str, AlertMemory]]:
         """What is remembered under each id; what changes on the way is given as it is then."""
         for subject, memories in list(self._of.items()):
-            yield from ((subject, id_, memories[id_]) for id_ in list(memories))
+            for id_ in list(memories):
+                memory = self._of.get(subject, {}).get(id_)
+                if memory is not None:
+                    yield subject, id_, memory
+
+    def of(self, subject: Subject) -> dict[str, AlertMemory]:
+        """What is remembered of a subject, by alert id."""
+        return self._of.get(subject, {})
 
     def remembers(self, subject: Subject) -> bool:
         """Whether an alert of the subject ever fired."""
@@ -140,6 +147,13 @@ class AlertBook:
     def release(self, subject: Subject) -> dict[str, AlertMemory]:
         """Forget what is remembered of a subject, and return it by alert id."""
         return self._of.pop(subject, {})
+
+    def forget(self, id_: str) -> None:
+        """Forget one alert of an objective."""
+        subject = self._subject_of.pop(id_, None)
+        memories = self._of.get(subject, {}) if subject is not None else {}
+        if subject is not None and memories.pop(id_, None) is not None and not memories:
+            del self._of[subject]
 
     def firing(self) -> Iterator[AlertTransition]:
         for memories in self._of.values():

@@ -18,7 +18,8 @@ from slamon.domain.agreement import (
 from slamon.domain.alerts import Subject
 from slamon.domain.attainment import Tally
 from slamon.domain.availability_watch import AvailabilityWatch
-from slamon.domain.decisions import Statement
+from slamon.domain.cold_tickets import ColdTickets
+from slamon.domain.decisions import AlertMemory, FactKey, Kept, Statement
 from slamon.domain.events import ExclusionEvent, TicketEvent, order_key
 from slamon.domain.exclusions import Declared, declared
 from slamon.domain.intervals import FOREVER, Span
@@ -49,6 +50,7 @@ class Customer:
         ]
         self._boundaries = sorted({at for terms in self.terms for at in terms.boundaries})
         self.tickets: dict[str, Ticket] = {}
+        self.cold = ColdTickets()  # decided ones; a ticket is in one of the two
         self.pending: dict[str, Ticket] = {}  # those with a clock that is not decided
         self.exclusions: dict[str, list[ExclusionEvent]] = {}
         self._timelines: dict[str, ServiceTimeline] = {}
@@ -178,18 +180,64 @@ class Customer:
 
     def take_back(self, ticket: str, events: Iterable[TicketEvent], now: int) -> Ticket:
         """The ticket that was released with these events, as it was then: what it came to is counted already."""
-        found = self.ticket(ticket)
+        found = self.tickets[ticket] = self.read_again(ticket, events, now)
+        return found
+
+    def read_again(self, ticket: str, events: Iterable[TicketEvent], now: int) -> Ticket:
+        """What the ticket of these events is; it is not taken into account."""
+        found = Ticket(self.id, ticket, self.terms, self._boundaries)
         for event in events:
             found.add(event)
         found.read(now)
         found.verdicts = {identity: verdict for identity, _, verdict in found.look(now)}
         return found
 
+    def every_ticket(self, now: int) -> Iterator[Ticket]:
+        """The packed ones as they would be read again at `now`."""
+        yield from self.tickets.values()
+        for name in self.cold.names():
+            kept = self.cold.look(name)
+            if kept is not None:
+                yield self.read_again(name, kept.events, now)
+
+    def events_of(self, ticket: str) -> tuple[TicketEvent, ...]:
+        found = self.tickets.get(ticket)
+        if found is not None:
+            return tuple(found.history.events)
+        kept = self.cold.look(ticket)
+        return () if kept is None else kept.events
+
+    def pack(self, ticket: Ticket, alerts: dict[str, AlertMemory]) -> None:
+        """Keep a decided ticket, and its alerts, as bytes."""
+        holds = any(downtime.goes_on(ticket.id) for downtime in self._downtimes.values())
+        last = FOREVER if holds else ticket.last_instant()
+        self.cold.keep(ticket.id, Kept(tuple(ticket.history.events), alerts), last)
+        del self.tickets[ticket.id]
+
+    def forget_ticket(self, ticket: Ticket) -> None:
+        """As if it had never been."""
+        for identity, verdict in ticket.verdicts.items():
+            self._count(identity[0], verdict, -1, {})
+        for downtime in self._downtimes.values():
+            downtime.forget(ticket.id)
+        self.pending.pop(ticket.id, None)
+        del self.tickets[ticket.id]
+
     def add_exclusion(self, event: ExclusionEvent) -> None:
         events = self.exclusions.setdefault(event.exclusion, [])
         events.append(event)
         events.sort(key=order_key)
         self._declared = None
+
+    def forget_exclusion(self, exclusion: str) -> None:
+        self.exclusions.pop(exclusion, None)
+        self._declared = None
+
+    def forget_statement(self, key: FactKey) -> None:
+        objective, start, end = key.subject.rsplit("/", 2)
+        for watch in self.watches():
+            if f"{watch.agreement.name}/{watch.objective.name}" == objective:
+                watch.settlement.forget((int(start), int(end)))
 
     def tell_tally(self, ticket: Ticket, looked: Iterable[Look]) -> dict[tuple[str, str], int]:
         """Count the ticket's clocks as they are now. Returns the objectives of which something changed, with since when."""

@@ -235,6 +235,11 @@ class FactKey(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_hash
     slot: int = 0
 
 
+def statement_fact(statement: Statement) -> FactKey:
+    subject = f"{statement.agreement}/{statement.objective}/{statement.start}/{statement.end}"
+    return FactKey(FactKind.STATEMENT, statement.customer, subject)
+
+
 class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What stands under one key: exactly one member is set."""
 

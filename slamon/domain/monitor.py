@@ -11,10 +11,14 @@ resolved exactly when it is due never alerts.
 The clock moves in one of two ways. In a replay it visits every key on its way (`steps`), and what is due exactly at an
 event's time waits. In the daemon it jumps to the instant up to which everything has been read; of what came due on the
 way only what still holds is said.
+
+What must be kept for the next restart (`durable`) is as small as it can be: a decided ticket is packed after a while, and
+what can matter no more is forgotten (see `forgetting`), a little at each advance.
 """
 
 import enum
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import assert_never
@@ -41,8 +45,10 @@ from slamon.domain.decisions import (
     StandingChanged,
     Statement,
     StatementIssued,
+    statement_fact,
 )
 from slamon.domain.events import (
+    HOUR,
     MINUTE,
     AvailabilityEvent,
     Event,
@@ -51,12 +57,19 @@ from slamon.domain.events import (
     ServiceStatus,
     TicketEvent,
 )
+from slamon.domain.forgetting import forgettable
 from slamon.domain.intervals import FOREVER
 from slamon.domain.slot_facts import WIDTHS, SlotFacts, cut, joined
 from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket, ending_of, wanted_alert
 
 STANDING_EVERY = MINUTE  # a standing is written at once when what matters changes, else so often
+AT_HAND = 15 * MINUTE  # so long a decided ticket waits to be heard of again before it is packed
+PACKED_AT_ONCE = 200  # tickets at one advance, some ms
+FORGOTTEN_EVERY = HOUR  # how often all that is kept is looked through
+LOOKS_AT_ONCE = 2000  # of that at one advance, a ms or two
+FORGETTING_COSTS = 100  # looks
+MANY_TIMERS = 1000  # out of use, before it is worth while to look for them
 REWRITTEN_AT_ONCE = (
     100  # records of services of the width that is written no more: a commit is not to take seconds
 )
@@ -89,6 +102,7 @@ class Monitor:
         durable: bool = True,
         keep: int | None = None,
         subject_limit: int | None = None,
+        at_hand: int = AT_HAND,
         recall: Callable[[str, str], Kept | None] | None = None,
         hourly: bool = True,
     ) -> None:
@@ -98,6 +112,7 @@ class Monitor:
         another monitor, and standings are only there to be asked for.
         `keep`: for so many microseconds facts are kept after they can last matter; None: for ever (see `horizon`).
         `subject_limit`: so many events of one subject are taken, no more; None: any number.
+        `at_hand`: a decided ticket is packed so many microseconds after it was last heard of (only if `durable`).
         `recall`: gives back what was kept of a ticket, by customer and ticket, and keeps it no longer (see `release`).
         `hourly`: records of services and requests are of an hour each, else of a day; both are taken back.
         """
@@ -113,7 +128,11 @@ class Monitor:
         self._horizon = -FOREVER  # see `horizon`
         self._subject_limit = FOREVER if subject_limit is None else subject_limit
         self._recall = recall
-        self._released_unknown = 0  # of the released tickets, those that nobody saw open
+        self._at_hand = at_hand
+        self._cooling: deque[tuple[int, Customer, Ticket]] = deque()  # decided ones, with when to pack them
+        self._sweep: Iterator[FactKey | None] | None = None  # what is looked through, to be forgotten
+        self._sweeps_at = -FOREVER  # the next time
+        self._released_unknown = 0  # of the packed and the released tickets, those that nobody saw open
         self._services: dict[tuple[str | None, str], dict[str, AvailabilityEvent]] = {}  # by id
         self._slots = SlotFacts(hourly=hourly)
         self._outgrown: dict[
@@ -126,6 +145,7 @@ class Monitor:
         self._dirty: dict[int, Subject] = {}  # by identity, in the order of their first change
         self._timers: list[tuple[int, tuple[str, ...], int, Subject]] = []  # at one key in the order of names
         self._armed = 0  # timers ever set: no two entries are equal
+        self._outdated = 0  # of the timers, those that were set anew since, or are not wanted any more
         self._said: dict[
             int, tuple[int, Standing]
         ] = {}  # the last standing written, by identity of the watch
@@ -138,13 +158,14 @@ class Monitor:
     # Facts ----------------------------------------------------------------------------------------------------------
 
     def restore(self, key: FactKey, facts: Facts | None) -> None:
-        """Take back a record that an earlier monitor wrote (None: it was deleted); only before the first `advance`.
+        """Take back a record that an earlier monitor wrote (None: it is gone); only before the first `advance`.
 
         Events of a key may be given again, with more than before; of alerts and statements the last one given holds.
         What no agreement speaks of any more is kept aside: should an agreement come back, so do its facts. But what
         arrives while no agreement speaks of it (`Taken.UNMATCHED`) is kept by nobody.
         """
         if facts is None:
+            self._forget(key)
             return
         if self._slots.is_outgrown(key):
             parts = self._slots.resized(facts)
@@ -189,15 +210,15 @@ class Monitor:
         If an agreement was corrected since, the next `advance` says what became of it: settled statements get a revision,
         alerts that are not true by the terms of now are resolved.
         """
+        self._move_to(now)
         for customer in self.customers.values():
             for ticket in customer.tickets.values():
                 self._soil(ticket)
             for watch in customer.watches():
-                watch.settlement.restored()
+                watch.settlement.restored(self._horizon)
         for subject in self._alerts.subjects():
             self._find_owner(subject, now)
         self._changed.clear()
-        self._move_to(now)
 
     def _find_owner(self, subject: AlertSubject, now: int) -> None:
         """Somebody has to end the alerts of a subject, also when its ticket, objective, version or customer is gone."""
@@ -247,6 +268,10 @@ class Monitor:
         if event.time < self._horizon:
             return Taken.TOO_LATE
         ticket = customer.tickets.get(event.ticket) or self._recalled(customer, event.ticket)
+        if ticket is None:
+            if event.opened_at is not None and event.opened_at < self._horizon:
+                return Taken.TOO_LATE
+            ticket = customer.ticket(event.ticket)
         known = ticket.history.find(event)
         if known is not None:
             return _repeated(known, event)
@@ -359,6 +384,9 @@ class Monitor:
                 self._judge(now, 2 * now, now - self._on_time)
         if self._durable:
             self._say_standings(now)
+            self._pack_decided(now)
+            if self._keep is not None:
+                self._forget_some(now)
 
     def _move_to(self, now: int) -> None:
         self.now = now
@@ -395,15 +423,23 @@ class Monitor:
 
     def wake_at(self) -> int | None:
         """The next instant (microseconds) at which something is due although no event comes."""
+        due = self._next_timer()
+        if self._keep is None or not self._durable:
+            return due
+        goes_on = self._sweeps_at if self._sweep is None else self._clock()
+        return goes_on if due is None else min(due, goes_on)
+
+    def _next_timer(self) -> int | None:
         while self._timers and self._timers[0][-1].armed != self._timers[0][0]:
             heapq.heappop(self._timers)  # armed anew since
+            self._outdated -= 1
         return None if not self._timers else (self._timers[0][0] + 1) // 2
 
     def _pass_timers(self, until: int) -> None:
         """Visit every key up to `until`, each with all that is due at it."""
         timers = self._timers
         while timers and timers[0][0] <= until:
-            if self.wake_at() is None or timers[0][0] > until:
+            if self._next_timer() is None or timers[0][0] > until:
                 return
             key = timers[0][0]
             self._collect_timers(key)
@@ -416,7 +452,7 @@ class Monitor:
         if not self._timers or self._timers[0][0] > until:
             return
         waiting = []
-        while self.wake_at() is not None and self._timers[0][0] <= until:
+        while self._next_timer() is not None and self._timers[0][0] <= until:
             timer = heapq.heappop(self._timers)
             key, subject = timer[0], timer[-1]
             if of is not None and not isinstance(subject, of):
@@ -432,15 +468,49 @@ class Monitor:
             heapq.heappush(self._timers, timer)
 
     def _arm(self, subject: Subject, key: int | None) -> None:
-        if key is not None and key != subject.armed:
+        if key == subject.armed:
+            return
+        if subject.armed is not None:
+            self._outdated += 1
+        subject.armed = key
+        if key is not None:
             self._armed += 1
             heapq.heappush(self._timers, (key, subject.subject, self._armed, subject))
-        subject.armed = key
+        if self._outdated > MANY_TIMERS and 2 * self._outdated > len(self._timers):
+            self._drop_outdated_timers()
+
+    def _drop_outdated_timers(self) -> None:
+        """They would hold on to what is packed or released."""
+        self._timers = [timer for timer in self._timers if timer[-1].armed == timer[0]]
+        heapq.heapify(self._timers)
+        self._outdated = 0
 
     def _soil(self, subject: Subject) -> None:
         self._dirty[id(subject)] = subject
 
-    # Decided tickets, forgotten and recalled ------------------------------------------------------------------------
+    # Decided tickets, packed or released, and recalled ----------------------------------------------------------------
+
+    def _cool(self, customer: Customer, ticket: Ticket, now: int) -> None:
+        """A ticket is decided: pack it when it was not heard of for a while."""
+        events = ticket.history.events
+        if not events:
+            del customer.tickets[ticket.id]  # only its alerts had to be ended
+        elif events[-1].time <= now - self._at_hand:
+            self._pack(customer, ticket)
+        else:
+            self._cooling.append((now + self._at_hand, customer, ticket))
+
+    def _pack_decided(self, now: int) -> None:
+        for _ in range(PACKED_AT_ONCE):
+            if not self._cooling or self._cooling[0][0] > now:
+                return
+            _, customer, ticket = self._cooling.popleft()
+            if customer.tickets.get(ticket.id) is ticket and ticket.is_decided(now):
+                self._pack(customer, ticket)
+
+    def _pack(self, customer: Customer, ticket: Ticket) -> None:
+        self._released_unknown += ticket.history.opening_unknown
+        customer.pack(ticket, self._alerts.release(ticket.subject))
 
     def release(self) -> Iterator[Released]:
         """Forget every ticket of which time alone changes nothing more; only when all is judged and drained.
@@ -449,9 +519,7 @@ class Monitor:
         is heard of again, and all goes on as if it had never been away.
         """
         now = self._clock()
-        # Timers out of use would hold on to what is released.
-        self._timers = [timer for timer in self._timers if timer[-1].armed == timer[0]]
-        heapq.heapify(self._timers)
+        self._drop_outdated_timers()
         for customer in self.customers.values():
             for ticket in [one for one in customer.tickets.values() if one.is_decided(now)]:
                 del customer.tickets[ticket.id]
@@ -459,16 +527,71 @@ class Monitor:
                 kept = Kept(tuple(ticket.history.events), self._alerts.release(ticket.subject))
                 yield Released(customer.id, ticket.id, kept, tuple(ticket.records(now)))
 
-    def _recalled(self, customer: Customer, ticket: str) -> Ticket:
-        """The ticket as it was when it was released, or a new one."""
-        kept = None if self._recall is None else self._recall(customer.id, ticket)
+    def _recalled(self, customer: Customer, ticket: str) -> Ticket | None:
+        """The ticket as it was when it was packed or released; None: nobody knows it."""
+        kept = customer.cold.take(ticket)
+        if kept is None and self._recall is not None:
+            kept = self._recall(customer.id, ticket)
         if kept is None:
-            return customer.ticket(ticket)
-        found = customer.take_back(ticket, kept.events, self._clock())
+            return None
+        now = self._clock()
+        found = customer.take_back(ticket, kept.events, now)
+        if self._durable:
+            self._cooling.append((now + self._at_hand, customer, found))  # should nothing come of it
         self._released_unknown -= found.history.opening_unknown
         for id_, memory in kept.alerts.items():
             self._alerts.restore(id_, memory)
         return found
+
+    # What can matter no more ------------------------------------------------------------------------------------------
+
+    def _forget_some(self, now: int) -> None:
+        """Go on looking through what is kept, and forget what is due."""
+        if self._sweep is None and now >= self._sweeps_at:
+            self._sweep = forgettable(self.customers.values(), self._alerts, self._aside, self._horizon)
+            self._sweeps_at = now + FORGOTTEN_EVERY
+        looks = 0
+        for due in self._sweep or ():
+            if due is not None:
+                looks += FORGETTING_COSTS
+                for key in self._forget(due):
+                    self._say_gone(key)
+            looks += 1
+            if looks >= LOOKS_AT_ONCE:
+                return
+        self._sweep = None
+
+    def _forget(self, key: FactKey) -> list[FactKey]:
+        """As if what stands under the key had never been. Returns all keys under which nothing stands now."""
+        self._aside.pop(key, None)
+        customer = self.customers.get(key.customer or "")
+        match key.kind:
+            case FactKind.TICKET:
+                subject = ("ticket", key.customer or "", key.subject)
+                ticket = None
+                if customer is not None:
+                    ticket = customer.tickets.get(key.subject) or self._recalled(customer, key.subject)
+                alerts = self._alerts.release(subject)
+                if customer is not None and ticket is not None:
+                    customer.forget_ticket(ticket)
+                return [key, *(FactKey(FactKind.ALERT, key.customer, id_) for id_ in alerts)]
+            case FactKind.EXCLUSION if customer is not None:
+                customer.forget_exclusion(key.subject)
+            case FactKind.ALERT:
+                self._alerts.forget(key.subject)
+            case FactKind.STATEMENT if customer is not None:
+                customer.forget_statement(key)
+            case _:
+                pass  # kept aside only
+        return [key]
+
+    def _say_gone(self, key: FactKey) -> None:
+        if key.kind in (FactKind.ALERT, FactKind.STATEMENT):
+            self._decisions.append(FactsChanged(key, None))
+        else:
+            self._changed[key] = (
+                None  # as all others that changed: it may be there again before it is asked for
+            )
 
     # Verdicts -------------------------------------------------------------------------------------------------------
 
@@ -530,7 +653,10 @@ class Monitor:
             down_watch.settlement.unsettle(since)
             watches[id(down_watch)] = down_watch
         self._settle_ticket_alerts(ticket, looked, when)
-        self._arm(ticket, ticket.wake_at(when.now))
+        wake_at = ticket.wake_at(when.now)
+        self._arm(ticket, wake_at)
+        if wake_at is None and self._durable and not ticket.runs():
+            self._cool(customer, ticket, when.now)
 
     def _judge_watch(self, watch: Watch, when: Instant, key: int, moved: dict[int, Watch]) -> None:
         """`moved` gets the watches whose credits may change by what this one says anew."""
@@ -539,9 +665,9 @@ class Monitor:
         wake_at = self._settle_watch_alerts(watch, when)
         due_before = watch.settlement.due_at()
         for statement in watch.settlement.issue(
-            key // 2, lambda period: customer.statement(watch, period, when.now)
+            key // 2, self._horizon, lambda period: customer.statement(watch, period, when.now)
         ):
-            kept = FactsChanged(_statement_key(statement), Facts(statement=statement))
+            kept = FactsChanged(statement_fact(statement), Facts(statement=statement))
             self._decisions += [kept, StatementIssued(statement)]
             if statement.revision > 1:
                 for other in customer.moved_by(watch):
@@ -643,10 +769,9 @@ class Monitor:
         keys = [
             *self._slots,
             *(
-                FactKey(FactKind.TICKET, customer.id, ticket.id)
+                FactKey(FactKind.TICKET, customer.id, ticket)
                 for customer in self.customers.values()
-                for ticket in customer.tickets.values()
-                if ticket.history.events
+                for ticket in (*customer.tickets, *customer.cold.names())
             ),
             *(
                 FactKey(FactKind.EXCLUSION, customer.id, exclusion)
@@ -654,34 +779,60 @@ class Monitor:
                 for exclusion in customer.exclusions
             ),
         ]
-        yield from ((key, self._facts(key)) for key in keys)
+        for key in keys:
+            facts = self._facts(key)
+            if facts is not None:
+                yield key, facts
+            if key.kind is FactKind.TICKET:
+                for id_, memory in self._alerts_of_ticket(key):
+                    yield FactKey(FactKind.ALERT, key.customer, id_), Facts(alert=memory)
         for subject, id_, memory in self._alerts.memories():
-            yield FactKey(FactKind.ALERT, subject[1], id_), Facts(alert=memory)
+            if subject[0] != "ticket" or not self._knows(*subject[1:]):
+                yield FactKey(FactKind.ALERT, subject[1], id_), Facts(alert=memory)
         for watch in self.watches():
             for statement in watch.settlement.statements():
-                yield _statement_key(statement), Facts(statement=statement)
-        yield from self._aside.items()
+                yield statement_fact(statement), Facts(statement=statement)
+        yield from list(self._aside.items())
         for key, replacing in tuple(self._outgrown.items()):
-            yield key, cut(map(self._facts, replacing), key)
+            found = (facts for one in replacing if (facts := self._facts(one)) is not None)
+            yield key, cut(found, key)
 
     def count_facts(self) -> int:
         """How many `facts` would give, without making them; or some more, for tickets of which only alerts are known."""
         return (
             len(self._slots)
             + len(self._outgrown)
-            + sum(len(customer.tickets) + len(customer.exclusions) for customer in self.customers.values())
+            + sum(
+                len(customer.tickets) + len(customer.cold) + customer.cold.alerts + len(customer.exclusions)
+                for customer in self.customers.values()
+            )
             + self._alerts.count()
             + sum(1 for watch in self.watches() for _ in watch.settlement.statements())
             + len(self._aside)
         )
 
-    def _facts(self, key: FactKey) -> Facts:
+    def _facts(self, key: FactKey) -> Facts | None:
+        """What stands under the key; None: nothing."""
         if key.kind in WIDTHS:
-            return self._slots.facts(key) if key in self._slots else self._aside[key]
-        customer = self.customers[key.customer or ""]
+            return self._slots.facts(key) if key in self._slots else self._aside.get(key)
+        customer = self.customers.get(key.customer or "")
+        if customer is None:
+            return None
         if key.kind is FactKind.TICKET:
-            return Facts(tickets=tuple(customer.tickets[key.subject].history.events))
-        return Facts(exclusions=tuple(customer.exclusions[key.subject]))
+            events = customer.events_of(key.subject)
+            return Facts(tickets=events) if events else None
+        exclusions = customer.exclusions.get(key.subject)
+        return Facts(exclusions=tuple(exclusions)) if exclusions else None
+
+    def _knows(self, customer: str, ticket: str) -> bool:
+        found = self.customers.get(customer)
+        return found is not None and (ticket in found.tickets or ticket in found.cold)
+
+    def _alerts_of_ticket(self, key: FactKey) -> list[tuple[str, AlertMemory]]:
+        customer = self.customers[key.customer or ""]
+        kept = customer.cold.look(key.subject)
+        alerts = self._alerts.of(("ticket", customer.id, key.subject)) if kept is None else kept.alerts
+        return list(alerts.items())
 
     def clocks(self) -> Iterator[ClockRecord]:
         """Every clock as of now, in the order customer, agreement, objective, ticket, measure, cycle."""
@@ -689,7 +840,7 @@ class Monitor:
         found = [
             record
             for customer in self.customers.values()
-            for ticket in customer.tickets.values()
+            for ticket in customer.every_ticket(now)
             for record in ticket.records(now)
         ]
         found.sort(key=lambda r: (r.customer, r.agreement, r.objective, r.ticket, r.measure.value, r.cycle))
@@ -725,11 +876,6 @@ class Monitor:
         if self.now is None:
             raise ValueError("the clock has not been set: call advance first")
         return self.now
-
-
-def _statement_key(statement: Statement) -> FactKey:
-    subject = f"{statement.agreement}/{statement.objective}/{statement.start}/{statement.end}"
-    return FactKey(FactKind.STATEMENT, statement.customer, subject)
 
 
 def _repeated(known: Event, event: Event) -> Taken:

@@ -146,6 +146,11 @@ _UNITS: dict[Unit, tuple[Callable[[date], date], timedelta]] = {
 }
 
 
+def longest(unit: Unit) -> int:
+    """Microseconds of the longest period of a unit, changes of the clocks aside."""
+    return _UNITS[unit][1].days * DAY
+
+
 def unit_dates(unit: Unit, day: date) -> tuple[date, date]:
     """The first day of the unit that contains `day`, and the first of the next one."""
     first_day, longest = _UNITS[unit]

@@ -4,6 +4,9 @@ A period gets its statement `settleAfter` its end, from the agreement's first da
 statement says turns out different, a new revision is issued; the earlier ones stay as they were. Each revision books the
 difference to the one before as an entry of its own.
 
+A period that begins before the horizon is final (see `forgetting`). What was said of it may be forgotten, and is not said
+again; what was not is never said once a restart or other terms find it there.
+
 Statements that were given by other terms come back, too. Where the period is still one of those judged, the statement is
 judged anew; where it is not, it stays as it was, and the periods that are judged now get their own.
 """
@@ -35,20 +38,39 @@ class Settlement:
     def restore(self, statement: Statement) -> None:
         self._restored[statement.start, statement.end] = statement
 
-    def restored(self) -> None:
+    def restored(self, horizon: int) -> None:
         """All statements are back: go on after those known without a gap, and look at each again."""
-        while self._next is not None and self._next in self._restored:
-            self.settled[self._next] = self._restored.pop(self._next)
+        while self._next is not None and (self._next in self._restored or self._next[0] < horizon):
+            known = self._restored.pop(self._next, None)
+            if known is not None:
+                self.settled[self._next] = known
             self._advance(self._next)
         self._unsettled_from = -FOREVER if self.settled else FOREVER
 
     def statements(self) -> Iterator[Statement]:
         """The newest revision of each, those that are final because their period is judged no longer included.
 
-        What is said on the way of a period still to come is given as it is then; of a new period it is not given.
+        What is said, or forgotten, on the way of a period still to come is given as it is then; of a new period it is not
+        given.
         """
         for period in (*self.settled, *self._restored):
-            yield self.settled.get(period) or self._restored[period]
+            statement = self.settled.get(period) or self._restored.get(period)
+            if statement is not None:
+                yield statement
+
+    def given_before(self, horizon: int) -> list[Statement]:
+        """Those of periods that ended before, without the newest of all."""
+        newest = max((*self.settled, *self._restored), key=lambda period: period[1], default=None)
+        return [
+            statement
+            for statement in self.statements()
+            if statement.end < horizon and (statement.start, statement.end) != newest
+        ]
+
+    def forget(self, period: Span) -> None:
+        """What was said of it, and will not be said again."""
+        self.settled.pop(period, None)
+        self._restored.pop(period, None)
 
     def _advance(self, period: Span) -> None:
         more = period[1] < self._agreement.end
@@ -71,11 +93,11 @@ class Settlement:
         ended = self._next is not None and self._next[1] <= now
         return ended or (bool(self.settled) and since < next(reversed(self.settled))[1])
 
-    def issue(self, until: int, state: Callable[[Span], Statement]) -> Iterator[Statement]:
+    def issue(self, until: int, horizon: int, state: Callable[[Span], Statement]) -> Iterator[Statement]:
         """The statements that differ from what was said, and the new ones due at or before `until`."""
         since, self._unsettled_from = self._unsettled_from, FOREVER
         for period, known in self.settled.items() if since != FOREVER else ():
-            if period[1] > since:
+            if period[1] > since and period[0] >= horizon:
                 yield from self._say(period, known, state(period))
         due_at = self.due_at()
         while self._next is not None and due_at is not None and due_at <= until:

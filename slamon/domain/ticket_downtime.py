@@ -72,7 +72,14 @@ class TicketDowntime:
 
     def tell(self, ticket: str, history: TicketHistory, now: int) -> int | None:
         """The ticket is as its history says at `now`. Returns since when the downtime is another; None: it is not."""
-        before, after = self._of.get(ticket, []), open_spans(history, self._wanted, now)
+        return self._tell(ticket, open_spans(history, self._wanted, now))
+
+    def forget(self, ticket: str) -> None:
+        """The ticket was never heard of."""
+        self._tell(ticket, [])
+
+    def _tell(self, ticket: str, after: list[Span]) -> int | None:
+        before = self._of.get(ticket, [])
         since = first_difference(before, after)
         if since is None:
             return None
@@ -86,6 +93,11 @@ class TicketDowntime:
             del self._of[ticket]
         self.version += 1
         return since
+
+    def goes_on(self, ticket: str) -> bool:
+        """Whether the ticket holds the service down as it was told last, and by itself will go on to."""
+        spans = self._of.get(ticket)
+        return spans is not None and spans[-1][1] == FOREVER
 
     def by_ticket(self, start: int, end: int) -> list[tuple[str, Span]]:
         """What of each ticket touches [start, end), uncut, in the order of time."""

@@ -191,9 +191,18 @@ class Ticket:
 
     def is_decided(self, now: int) -> bool:
         """Whether time alone changes nothing more of it: no clock runs, or is paused, and nothing known lies ahead."""
-        if any(clock.phase is Phase.RUNNING for clock in self._live.values()):
-            return False
-        return self.wake_at(now) is None
+        return not self.runs() and self.wake_at(now) is None
+
+    def runs(self) -> bool:
+        """Whether a clock runs, or is paused."""
+        return any(clock.phase is Phase.RUNNING for clock in self._live.values())
+
+    def last_instant(self) -> int:
+        """Of all that is told of it: its opening and its events, and where its clocks were breached or stopped."""
+        told = [self.history.events[-1].time, self.history.opened_at]
+        for clock in self.clocks.values():
+            told += [clock.breached_at, clock.stop_event]
+        return max(at for at in told if at is not None)
 
     def wake_at(self, now: int) -> int | None:
         """The next instant, in half microseconds (see `monitor`), at which something changes although no event comes."""

@@ -8,6 +8,7 @@ either part of the last commits may be missing. Hence:
 - What the outbox holds and the topic lacks is sent again, under its number; unless it is so old that the topic may have
   dropped it by age: that is only counted.
 - What the topic holds and the state knows nothing of (an orphan) is decided again sooner or later: under its number.
+  Until then it stands in the positions, for whoever restores next does not look so far back any more.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,11 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from slamon.domain.decisions import AlertTransition
+from slamon.kafka.changelog import Orphan
+
+ORPHANS_KEPT = (
+    1000  # in a record of a hundred bytes for each; one torn commit leaves no more than it announced
+)
 
 
 class Announced(msgspec.Struct, frozen=True):
@@ -59,13 +65,15 @@ class AlertNumbers:
         seen: Iterable[AlertSeen],
         seen_to: int,
         too_old: int,
+        orphans: Iterable[Orphan] = (),
     ) -> tuple[list[Announced], list[int]]:
         """What must be sent again, and the numbers of what is missing but detected before `too_old`.
 
-        `newest`: the number in the positions. `seen`: the end of the alerts topic, which ends at offset `seen_to`.
+        `newest`: the number in the positions, and `orphans` those in there. `seen`: the end of the alerts topic, which ends at offset `seen_to`.
         """
         there = {one.number: one for one in seen if one.number is not None}
-        self._orphans = {
+        self._orphans = {(one.id, one.episode, one.transition): one.number for one in orphans}
+        self._orphans |= {
             (one.id, one.episode, one.transition): number for number, one in there.items() if number > newest
         }
         self.newest = max(newest, *there, *outbox, 0)
@@ -84,6 +92,12 @@ class AlertNumbers:
             number = self.newest = self.newest + 1
         self._outbox.add(number)
         return Announced(number, transition)
+
+    @property
+    def orphans(self) -> tuple[Orphan, ...]:
+        """For the positions."""
+        newest = sorted((number, *content) for content, number in self._orphans.items())[-ORPHANS_KEPT:]
+        return tuple(Orphan(*one) for one in newest)
 
     @property
     def waiting(self) -> bool:

@@ -60,11 +60,20 @@ class Gap(msgspec.Struct, frozen=True, array_like=True):
     seen_at: int
 
 
+class Orphan(msgspec.Struct, frozen=True, array_like=True):
+    """An alert transition that stands in the alerts topic, of a commit of which nothing else does."""
+
+    number: int
+    id: str
+    episode: int
+    transition: str
+
+
 class Positions(msgspec.Struct, frozen=True, array_like=True):
     """How far the task has come. `inputs`: topic → offset of the next record. `now`: its clock.
 
     `number`: of the newest alert transition. `alerts_seen`: offset in the alerts topic before which every transition
-    was seen.
+    was seen. `orphans`: those that were not decided again so far.
     """
 
     inputs: dict[str, int]
@@ -72,6 +81,7 @@ class Positions(msgspec.Struct, frozen=True, array_like=True):
     number: int
     alerts_seen: int
     gaps: tuple[Gap, ...] = ()
+    orphans: tuple[Orphan, ...] = ()
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -168,6 +178,11 @@ class Reading:
     def ends_with(self, nonce: bytes) -> bool:
         """Whether the newest owner is the one with this nonce."""
         return nonce in self._standing.get(OWNER, b"")
+
+    @property
+    def standing(self) -> int:
+        """How many records do."""
+        return len(self._standing)
 
     @property
     def owner(self) -> Owner | None:

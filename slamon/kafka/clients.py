@@ -149,14 +149,20 @@ class TaskProducer:
         groups: dict[tuple[str, int], list[Outgoing]] = {}
         for record in records:
             groups.setdefault((record.topic, record.partition), []).append(record)
-        async with asyncio.timeout(seconds):
-            await self._producer.begin_transaction()
-            sent = {target: await self._send(target, group) for target, group in groups.items()}
-            # A commit succeeds over failed sends, so each one's end is awaited before.
-            placed = {
-                target: [await delivery for delivery in deliveries] for target, deliveries in sent.items()
-            }
-            await self._producer.commit_transaction()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._producer.begin_transaction()
+                sent = {target: await self._send(target, group) for target, group in groups.items()}
+                # A commit succeeds over failed sends, so each one's end is awaited before.
+                placed = {
+                    target: [await delivery for delivery in deliveries] for target, deliveries in sent.items()
+                }
+                await self._producer.commit_transaction()
+        except TimeoutError as late:
+            # Sends to a topic that is denied never end; only the transaction knows why.
+            outcome = self._outcome()
+            failure = outcome.exception() if outcome is not None and outcome.done() else None
+            raise failure or late from late
         return {target: batches[0].offset for target, batches in placed.items()}
 
     async def _send(self, target: tuple[str, int], records: Sequence[Outgoing]) -> list[asyncio.Future[Any]]:
@@ -199,10 +205,14 @@ class TaskProducer:
             await asyncio.wait([sender], timeout=CLOSING)
         return closed and (sender is None or sender.done())
 
+    def _outcome(self) -> "asyncio.Future[object] | None":
+        outcome: asyncio.Future[object] | None
+        outcome = self._producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - kept for commits alone
+        return outcome
+
     def _hush(self) -> None:
         """Nobody asks the rest of a failed transaction how it ended; asyncio would log that as a fault."""
-        producer = self._producer
-        outcome = producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - aiokafka keeps it for commits alone
+        producer, outcome = self._producer, self._outcome()
         rest = [] if outcome is None else [outcome]
         for batches in producer._message_accumulator._batches.values():  # noqa: SLF001 - never sent, and failed too
             rest += [batch._drain_waiter for batch in batches]  # noqa: SLF001 - set by the failure, read by nobody

@@ -5,7 +5,8 @@ with one partition, and settings that would lose the state. And it cannot ask fo
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,10 +14,15 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
+
+from slamon.kafka import clients
+from slamon.settings import KafkaSettings
 
 TIMEOUT = 20.0  # s for one question
 UNKNOWN_TOPIC = 3
+NOT_OURS = 53  # TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 NOT_ASKED = -(1 << 31)  # the broker does not know our rights
 
 # Bits of the answer, by the names that access control lists give them.
@@ -96,6 +102,7 @@ class Cluster:
     topics: Mapping[str, TopicSeen]
     internal: Mapping[str, TopicSeen]
     group: GroupSeen
+    transactions: str | None = None  # why the transactional id of a task may not be used
 
 
 class _MetadataResponse(Response):  # type: ignore[misc]  # - aiokafka ships no types
@@ -217,18 +224,32 @@ async def settings_of(
     return found
 
 
-async def look(admin: Any, names: Sequence[str], group: str) -> Cluster:
-    """Raises KafkaError, TimeoutError if no broker answers."""
-    topics = await topics_seen(admin, names)
-    internal = await topics_seen(admin, ("__transaction_state", "__consumer_offsets"))
-    configured = await settings_of(admin, [name for name, one in topics.items() if one.error is None])
-    return Cluster(
-        tuple([await _broker(admin, node) for node in sorted(admin._client.cluster.brokers())]),  # noqa: SLF001 - as above
-        {name: _with_settings(one, configured.get(name)) for name, one in topics.items()},
-        internal,
-        # To look for the coordinator makes the topic of offsets, where no group has ever been.
-        await _group(admin, group) if "__consumer_offsets" in internal else GroupSeen("Dead", (), None),
-    )
+async def look(settings: KafkaSettings, names: Sequence[str], group: str) -> Cluster:
+    """Raises clients.Unreachable; KafkaError and TimeoutError if the brokers do not answer to the end."""
+    async with asking(settings) as admin:
+        topics = await topics_seen(admin, names)
+        internal = await topics_seen(admin, ("__transaction_state", "__consumer_offsets"))
+        configured = await settings_of(admin, [name for name, one in topics.items() if one.error is None])
+        nodes = sorted(admin._client.cluster.brokers())  # noqa: SLF001 - as above
+        return Cluster(
+            tuple([await _broker(admin, node) for node in nodes]),
+            {name: _with_settings(one, configured.get(name)) for name, one in topics.items()},
+            internal,
+            # To look for a coordinator makes its topic, where there has never been one.
+            await _group(admin, group) if "__consumer_offsets" in internal else GroupSeen("Dead", (), None),
+            await _transactions(admin, f"{group}-0") if "__transaction_state" in internal else None,
+        )
+
+
+@contextlib.asynccontextmanager
+async def asking(settings: KafkaSettings) -> AsyncIterator[Any]:
+    """A client for `ask`. Raises clients.Unreachable."""
+    admin = clients.admin(settings)
+    await clients.start(admin, settings, TIMEOUT)
+    try:
+        yield admin
+    finally:
+        await clients.end(admin.close())
 
 
 def _with_settings(topic: TopicSeen, settings: Mapping[str, str | None] | None) -> TopicSeen:
@@ -264,6 +285,16 @@ async def _group(admin: Any, group: str) -> GroupSeen:
         f"{member['client_id']} at {member['client_host'].lstrip('/')}" for member in one["members"]
     )
     return GroupSeen(one["state"], members, _rights(one["authorized_operations"]))
+
+
+async def _transactions(admin: Any, name: str) -> str | None:
+    """Where to find the coordinator is told to who may describe the id; nothing else can be tried without taking it."""
+    of_transactions = 1
+    try:
+        code = (await ask(admin, FindCoordinatorRequest(name, of_transactions))).error_code
+    except (KafkaError, TimeoutError) as error:
+        return type(error).__name__
+    return for_code(code).__name__ if code == NOT_OURS else None
 
 
 def _rights(bits: int) -> frozenset[str] | None:

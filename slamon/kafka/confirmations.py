@@ -29,18 +29,23 @@ log = structlog.get_logger()
 async def confirm(settings: KafkaSettings, application: str, running: Callable[[], Iterable[Task]]) -> None:
     """Until it is cancelled."""
     while True:
-        reader = clients.reader(settings, f"{application}-confirmations")
         try:
-            async with asyncio.timeout(settings.commit_timeout):
-                await reader.start()
-            while True:
-                await _look(reader, settings, running)
-                await clock.wait(IDLE)
+            await _read(settings, f"{application}-confirmations", running)
         except (KafkaError, OSError, TimeoutError) as error:
             log.info("confirmations_interrupted", error=repr(error))
-        finally:
-            await clients.end(reader.stop())
         await clock.wait(AFTER_FAILURE)
+
+
+async def _read(settings: KafkaSettings, name: str, running: Callable[[], Iterable[Task]]) -> None:
+    reader = clients.reader(settings, name)
+    try:
+        async with asyncio.timeout(settings.commit_timeout):
+            await reader.start()
+        while True:
+            await _look(reader, settings, running)
+            await clock.wait(IDLE)
+    finally:
+        await clients.end(reader.stop())
 
 
 async def _look(reader: Any, settings: KafkaSettings, running: Callable[[], Iterable[Task]]) -> None:

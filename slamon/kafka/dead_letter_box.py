@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from slamon.codec import Rejected, decode
 from slamon.kafka import clients
+from slamon.kafka.acls import Doing
 from slamon.kafka.dead_letters import Handled, Letter, Mark, Place, understood
 from slamon.kafka.spans import records_of
 from slamon.kafka.topics import Refused, look
@@ -89,7 +90,7 @@ class Box:
 
     async def __aenter__(self) -> Self:
         settings, name = self._settings, self._settings.topics.dead_letters
-        there = await look(settings)
+        there = await look(settings, Doing.DEAD_LETTERS)
         if not there[name].exists:
             raise Refused(f"missing: {name}. Make it with `slamon topics create`")
         self.partitions = there[settings.topics.tickets].partitions

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from slamon.codec import encode
 from slamon.domain.events import Event
 from slamon.kafka import clients
+from slamon.kafka.acls import Doing
 from slamon.kafka.publish import destination
 from slamon.kafka.topics import check
 from slamon.settings import KafkaSettings
@@ -22,7 +23,7 @@ async def feeding(settings: KafkaSettings) -> AsyncIterator[Callable[[Event], Aw
 
     Raises topics.Refused, clients.Unreachable.
     """
-    layout = await check(settings)
+    layout = await check(settings, Doing.PUBLISH)
     producer = AIOKafkaProducer(
         **clients.connection(settings, "slamon-feed"), enable_idempotence=True, linger_ms=5
     )

@@ -48,6 +48,14 @@ class Commit(NamedTuple):
     ended: int
 
 
+class Length(NamedTuple):
+    """Of a task's changelog: records in the log, and how many of them stand. `unreadable`: why this release cannot restore it."""
+
+    records: int
+    standing: int
+    unreadable: str | None
+
+
 @dataclass(slots=True)
 class Sample:
     """The newest records of an input: how many, why some are of no use and one of each, and who would put them where.
@@ -72,10 +80,11 @@ class Logs:
     samples: Mapping[str, Sample]
     commits: Mapping[int, Sequence[Commit]]
     unread: Sequence[str]
+    lengths: Mapping[int, Length] = field(default_factory=dict)
 
 
-async def inspect(admin: Any, seen: Cluster, settings: KafkaSettings, now: int) -> Logs:
-    """Raises clients.Unreachable, topics.Refused."""
+async def inspect(seen: Cluster, settings: KafkaSettings, now: int, *, thorough: bool = False) -> Logs:
+    """`thorough`: read the whole changelog for its `lengths`. Raises clients.Unreachable, topics.Refused."""
     names = settings.topics
     reader = clients.reader(settings, "slamon-doctor")
     await clients.start(reader, settings, TIMEOUT)
@@ -87,8 +96,11 @@ async def inspect(admin: Any, seen: Cluster, settings: KafkaSettings, now: int) 
         positions: dict[int, Positions] = {}
         samples: dict[str, Sample] = {}
         oldest: dict[TopicPartition, int] = {}
+        lengths: dict[int, Length] = {}
         try:
             positions = await _positions(reader, {tp: bounds[tp] for tp in kept})
+            if thorough:
+                lengths = {tp.partition: await _length(reader, tp, bounds[tp]) for tp in kept}
         except Refused as error:
             unread.append(str(error))
         try:
@@ -96,10 +108,11 @@ async def inspect(admin: Any, seen: Cluster, settings: KafkaSettings, now: int) 
             samples = await _samples(reader, {tp: bounds[tp] for tp in inputs}, seen, settings, now)
         except Refused as error:
             unread.append(str(error))
-        commits = {tp.partition: await _commits(admin, seen, tp, bounds[tp]) for tp in kept}
+        async with cluster.asking(settings) as admin:
+            commits = {tp.partition: await _commits(admin, seen, tp, bounds[tp]) for tp in kept}
     finally:
         await clients.end(reader.stop())
-    return Logs(bounds, positions, oldest, samples, commits, unread)
+    return Logs(bounds, positions, oldest, samples, commits, unread, lengths)
 
 
 def _partitions(seen: Cluster, topic: str) -> list[TopicPartition]:
@@ -140,6 +153,17 @@ async def _positions(reader: Any, bounds: Mapping[TopicPartition, Bounds]) -> di
         }
         tail *= 10
     return found
+
+
+async def _length(reader: Any, tp: TopicPartition, bounds: Bounds) -> Length:
+    reading = Reading()
+    async for record in records_of(reader, {tp: bounds}):
+        reading.take(record.key or b"", record.value)
+    try:
+        reading.check()
+    except changelog.Unreadable as error:
+        return Length(reading.records, reading.standing, str(error))
+    return Length(reading.records, reading.standing, None)
 
 
 async def _oldest_unread(

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from slamon.codec import Rejected, decode
 from slamon.domain.events import TicketEvent
 from slamon.kafka import clients
+from slamon.kafka.acls import Doing
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.topics import Refused, check
 from slamon.settings import KafkaSettings
@@ -74,7 +75,7 @@ async def publish(settings: KafkaSettings, path: Path, *, as_is: bool = False) -
         faults = list(find_faults(path))
         if faults:
             raise NotEvents(path, faults)
-    layout = await check(settings)
+    layout = await check(settings, Doing.PUBLISH)
     producer = AIOKafkaProducer(
         **clients.connection(settings, "slamon-publish"),
         enable_idempotence=True,

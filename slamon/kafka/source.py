@@ -29,7 +29,7 @@ from aiokafka.errors import (
 
 from slamon import clock
 from slamon.domain.monitor import Monitor
-from slamon.kafka import clients
+from slamon.kafka import acls, clients
 from slamon.kafka.assignor import TaskAssignor
 from slamon.kafka.bare_records import hand_over_bare_records
 from slamon.kafka.clients import TaskProducer
@@ -158,7 +158,7 @@ class Source:
                     helper.cancel()
                 self._ended.put_nowait(None)
         except BaseExceptionGroup as failures:
-            raise _first(failures) from failures
+            raise only(failures) from failures
         finally:
             self._consumer = None
             await self._close(consumer)
@@ -175,17 +175,23 @@ class Source:
                 self._out_of_range(error.args[0])
                 continue
             except NoOffsetForPartitionError as error:
-                consumer.seek(error.args[0], 0)  # asked before our callback came; its task will seek
+                # Asked before our callback came; its task will seek.
+                with contextlib.suppress(IllegalStateError):  # and given away again since
+                    consumer.seek(error.args[0], 0)
                 continue
             except KafkaError as error:
                 if error.retriable:
                     log.warning("poll_failed", error=repr(error))
                     await clock.wait(0.1)
                     continue
+                if (words := acls.denied(error, self._settings)) is not None:
+                    raise Refused(words) from error
                 raise Stopped(
                     f"the consumer can go on no more: {error!r}. If another process runs under the same "
                     "kafka.group_instance_id, give each its own"
                 ) from error
+            if self._stopping.is_set():
+                return  # a rebalance may have moved positions that no task will seek any more
             self._feed(batches)
             await self._read_clocks()
             for task in list(self.running()):
@@ -233,11 +239,14 @@ class Source:
             if task is not None and task.state is State.RUNNING:
                 task.fall_behind(tp.topic)
             else:
-                self._consumer.pause(tp)
+                with contextlib.suppress(IllegalStateError):  # given away since it was asked
+                    self._consumer.pause(tp)
 
     # ------------------------------------------------------------------------------------------------ what tasks ask for
 
     def _began(self, task: Task) -> None:
+        if self._stopping.is_set():
+            return  # nobody polls any more, and its inputs may be assigned to somebody else
         for tp in task.inputs:
             self._consumer.seek(tp, task.clocks[tp.topic].position)
         self._held.discard(task.partition)
@@ -401,9 +410,17 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # - aiokafka 
             self._source.fail(error)
 
 
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What people must see, if it is the only thing that happened."""
-    if len(failures.exceptions) > 1:
-        return failures
-    only = failures.exceptions[0]
-    return _first(only) if isinstance(only, BaseExceptionGroup) else only
+def only(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What people must see, if all failures are one: what is refused to one task is refused to all."""
+    first, *others = _single(failures)
+    if all((type(other), str(other)) == (type(first), str(first)) for other in others):
+        return first
+    return failures
+
+
+def _single(failure: BaseException) -> Iterator[BaseException]:
+    if isinstance(failure, BaseExceptionGroup):
+        for each in failure.exceptions:
+            yield from _single(each)
+    else:
+        yield failure

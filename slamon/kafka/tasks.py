@@ -33,7 +33,7 @@ from slamon.codec import Rejected, RejectReason, decode, format_instant
 from slamon.domain.decisions import FactKey, FactsChanged
 from slamon.domain.events import Event, ExclusionEvent, TicketEvent
 from slamon.domain.monitor import Monitor, Taken
-from slamon.kafka import changelog, clients, formats, restore
+from slamon.kafka import acls, changelog, clients, formats, restore
 from slamon.kafka.alert_numbers import AlertNumbers
 from slamon.kafka.bare_records import whole_record
 from slamon.kafka.changelog import Gap, Owner, Positions, Reading
@@ -348,6 +348,8 @@ class Task:
                     await self._serve()
                     self._enter(State.PARKED)
                 except Lost as lost:
+                    if (words := acls.denied(lost.__cause__, self._company.settings)) is not None:
+                        raise Refused(words) from lost
                     attempts += 1
                     self._lose(lost)
                     if not self._leaving:
@@ -519,7 +521,8 @@ class Task:
 
     def _positions(self) -> Positions:
         inputs = {topic: one.position for topic, one in self.clocks.items()}
-        return Positions(inputs, self.now, self.alerts.newest, self.alerts.seen_to, self._gaps)
+        alerts = self.alerts
+        return Positions(inputs, self.now, alerts.newest, alerts.seen_to, self._gaps, alerts.orphans)
 
     def _owner(self) -> Outgoing:
         owner = Owner(self._nonce, self._company.instance, self._company.started)
@@ -639,7 +642,8 @@ class Task:
             self.clocks[topic] = InputClock(
                 at, clock.wall(), prompt=round(PROMPT * self._kafka.fetch_max_wait * 1e6)
             )
-        self.committed = {topic: one.position for topic, one in self.clocks.items()}
+        # What does not stand in the changelog is not told to the group: without one of them the other would look lost.
+        self.committed = dict(positions.inputs) if positions is not None else {}
         self._gaps = (*(positions.gaps if positions is not None else ()), *gaps)[-GAPS_KEPT:]
         return gaps
 
@@ -651,6 +655,7 @@ class Task:
             found.alerts,
             found.alerts_end,
             too_old=clock.now() - self._company.layout.alerts_retention // 2,
+            orphans=() if reading.positions is None else reading.positions.orphans,
         )
         self._pending.alerts_again += again
         self._company.observations.figures.alerts_too_old += len(given_up)

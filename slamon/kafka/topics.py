@@ -5,15 +5,16 @@ large batches would stop a task for ever: so `check` refuses to start on them.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import NewTopic
-from aiokafka.errors import KafkaError, NodeNotReadyError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, TopicAuthorizationFailedError, for_code
 
 from slamon import clock
-from slamon.kafka import clients, cluster, reaching
+from slamon.kafka import acls, clients, cluster, reaching
+from slamon.kafka.acls import Doing
 from slamon.settings import KafkaSettings
 
 HOUR = 3600
@@ -23,6 +24,8 @@ DEAD_LETTER_ROOM = 64 * 1024  # for the headers that say why
 TOMBSTONES = DAY  # a deleted key must stay deleted for whoever is in the middle of a restore
 TIMEOUT = 30.0  # s for one question to the brokers
 TOPIC_EXISTS = 36
+TOPIC_DENIED = 29
+HIDDEN = TopicAuthorizationFailedError.__name__  # it may be there, and we may not even know
 
 
 class Refused(Exception):  # noqa: N818 - reads as what it says
@@ -95,7 +98,7 @@ async def create(settings: KafkaSettings) -> list[Outcome]:
     """
     admin = await _started(settings)
     try:
-        there = await _look(admin, settings)
+        there = await _look(admin, settings, Doing.TOPICS_CREATE)
         partitions = _common_partitions(
             {topic.name: topic.partitions for topic in there.values() if topic.exists}, settings
         )
@@ -103,16 +106,18 @@ async def create(settings: KafkaSettings) -> list[Outcome]:
         if not missing:
             return [Outcome(name, topic.partitions, made=False) for name, topic in there.items()]
         made = await _make(admin, settings, missing, partitions)
-        there = await _look(admin, settings)  # somebody else may have made some meanwhile, differently
+        there = await _look(
+            admin, settings, Doing.TOPICS_CREATE
+        )  # somebody else may have made some meanwhile, differently
         _common_partitions({topic.name: topic.partitions for topic in there.values()}, settings)
         return [Outcome(name, topic.partitions, made=name in made) for name, topic in there.items()]
     finally:
         await clients.end(admin.close())
 
 
-async def check(settings: KafkaSettings) -> Layout:
+async def check(settings: KafkaSettings, doing: Doing = Doing.RUN) -> Layout:
     """What tasks must know of the topics. Raises Refused with everything that is wrong; clients.Unreachable."""
-    there = await look(settings)
+    there = await look(settings, doing)
     faults = faults_of(there, settings)
     if faults:
         raise Refused("\n".join(faults))
@@ -125,13 +130,24 @@ async def check(settings: KafkaSettings) -> Layout:
     )
 
 
-async def look(settings: KafkaSettings) -> dict[str, Topic]:
-    """The topics as they are, by name. Raises Refused if the brokers do not say; clients.Unreachable."""
+async def look(settings: KafkaSettings, doing: Doing) -> dict[str, Topic]:
+    """The topics as they are, by name.
+
+    Raises Refused if the brokers do not say, or do not allow what is to be done; clients.Unreachable.
+    """
     admin = await _started(settings)
     try:
-        return await _look(admin, settings)
+        return await _look(admin, settings, doing)
     finally:
         await clients.end(admin.close())
+
+
+async def all_about(settings: KafkaSettings, names: Sequence[str], group: str) -> cluster.Cluster:
+    """Brokers, topics and group. Raises Refused if the brokers do not say; clients.Unreachable."""
+    try:
+        return await cluster.look(settings, names, group)
+    except (KafkaError, TimeoutError) as error:
+        raise Refused(f"the brokers do not answer: {error!r}") from error
 
 
 def faults_of(there: Mapping[str, Topic], settings: KafkaSettings) -> list[str]:
@@ -199,7 +215,7 @@ async def _started(settings: KafkaSettings) -> Any:
     return admin
 
 
-async def _look(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
+async def _look(admin: Any, settings: KafkaSettings, doing: Doing) -> dict[str, Topic]:
     names = list(wanted(settings))
     if len(set(names)) < 7:
         raise Refused("two of the topics in kafka.topics have one name: each needs its own")
@@ -210,9 +226,16 @@ async def _look(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
         raise clients.Unreachable(await reaching.what_is_wrong(settings)) from error
     except (KafkaError, TimeoutError) as error:
         raise Refused(f"the brokers do not say which topics there are: {error!r}") from error
-    for topic in seen.values():
-        if topic.error is not None:
-            raise Refused(f"{topic.name}: {topic.error}")
+    hidden = {name: frozenset[str]() for name, topic in seen.items() if topic.error == HIDDEN}
+    rights = {name: topic.rights for name, topic in seen.items()}
+    # Who makes topics needs no right to make those that are there.
+    faults = acls.missing(
+        acls.topics_needed(settings.topics, doing),
+        hidden if doing is Doing.TOPICS_CREATE else rights | hidden,
+    )
+    faults += [f"{topic.name}: {topic.error}" for topic in seen.values() if topic.error not in (None, HIDDEN)]
+    if faults:
+        raise Refused("\n".join(faults))
     return {
         name: Topic(name, len(seen[name].partitions) if name in seen else 0, configured.get(name) or {})
         for name in names
@@ -232,6 +255,9 @@ async def _make(admin: Any, settings: KafkaSettings, missing: list[str], partiti
     except (KafkaError, TimeoutError) as error:
         raise Refused(f"the brokers do not make topics: {error!r}") from error
     failed = [(name, code, why) for name, code, why in answer.topic_errors if code not in (0, TOPIC_EXISTS)]
+    if TOPIC_DENIED in {code for _, code, _ in failed}:
+        wanted_acls = acls.topics_needed(settings.topics, Doing.TOPICS_CREATE)
+        raise Refused("\n".join(acls.missing(wanted_acls, {name: frozenset() for name, *_ in failed})))
     if failed:
         listed = "; ".join(f"{name}: {why or for_code(code).__name__}" for name, code, why in failed)
         raise Refused(

@@ -7,6 +7,7 @@ import pytest
 
 from slamon.demo import processes
 from slamon.demo.processes import Alertmanager, Kafka, Prometheus
+from tests.end_to_end.guarded import Certificates, guarded_kafka
 
 Part = Callable[[str], Path]
 
@@ -34,6 +35,22 @@ def kafka(part: Part, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafk
     java, libs = part("java"), part("kafka")
     processes.quicken(java, libs, print)
     with Kafka(tmp_path_factory.mktemp("kafka"), java=java, libs=libs) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates") / "made")
+
+
+@pytest.fixture(scope="session")
+def guarded(
+    part: Part, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kafka]:
+    """One broker that lets nobody in without a proof, and nobody do anything that was not granted."""
+    java, libs = part("java"), part("kafka")
+    processes.quicken(java, libs, print)
+    with guarded_kafka(tmp_path_factory.mktemp("guarded"), certificates, java=java, libs=libs) as started:
         yield started
 
 

@@ -217,6 +217,10 @@ class Place:
         return config
 
     @property
+    def partitions(self) -> int:
+        return self.settings.kafka.partitions
+
+    @property
     def _kafka(self) -> dict[str, object]:
         kafka = self._said["kafka"]
         assert isinstance(kafka, dict)
@@ -235,6 +239,20 @@ class Place:
         await other.make_topics()
         return other
 
+    def moved(self, said: Mapping[str, Any]) -> "Place":
+        """The same under settings of which these are others; in a folder of its own."""
+        folder = self.folder / str(said["application_id"])
+        folder.mkdir()
+        other = Place(folder, self.settings.kafka.bootstrap_servers, self._alertmanager, "")
+        other.name = self.name
+        (folder / "agreements.yaml").write_text((self.folder / "agreements.yaml").read_text())
+        kafka: dict[str, Any] = self._kafka | said["kafka"]
+        kafka["topics"] = self.names.model_dump() | said["kafka"]["topics"]
+        other._said = {**self._said, **said, "kafka": kafka}
+        other.settings = self._write(other.config, other._said)
+        other.names = other.settings.kafka.topics
+        return other
+
     async def make_topics(self) -> None:
         await topics.create(self.settings.kafka)
 
@@ -246,7 +264,7 @@ class Place:
     async def running(self, config: Path | None = None) -> Daemon:
         """A daemon that owns every task and runs them all."""
         daemon = await self.start(config).started()
-        await self.until_owns(daemon, *range(PARTITIONS))
+        await self.until_owns(daemon, *range(self.partitions))
         return daemon
 
     async def until_owns(self, daemon: Daemon, *tasks: int) -> None:
@@ -276,7 +294,7 @@ class Place:
     async def records(self, topic: str) -> list[Any]:
         """All that readers of committed records see now, one partition after the other."""
         found: list[Any] = []
-        for partition in range(PARTITIONS):
+        for partition in range(self.partitions):
             tp = TopicPartition(topic, partition)
             first = (await self._reader.beginning_offsets([tp]))[tp]
             end = (await self._reader.end_offsets([tp]))[tp]
@@ -293,16 +311,20 @@ class Place:
             for record in await self.records(self.names.alerts)
         ]
 
-    async def positions(self) -> dict[int, Positions]:
-        """What the changelog says of how far each task has come."""
-        readings = {partition: Reading() for partition in range(PARTITIONS)}
+    async def readings(self) -> dict[int, Reading]:
+        """What stands in the changelog of each task."""
+        readings = {partition: Reading() for partition in range(self.partitions)}
         for record in await self.records(self.names.changelog):
             readings[record.partition].take(record.key, record.value)
-        found = {partition: reading.positions for partition, reading in readings.items()}
+        return readings
+
+    async def positions(self) -> dict[int, Positions]:
+        """What the changelog says of how far each task has come."""
+        found = {partition: reading.positions for partition, reading in (await self.readings()).items()}
         return {partition: positions for partition, positions in found.items() if positions is not None}
 
     async def input_ends(self, topic: str) -> dict[int, int]:
-        ends = await self._reader.end_offsets([TopicPartition(topic, p) for p in range(PARTITIONS)])
+        ends = await self._reader.end_offsets([TopicPartition(topic, p) for p in range(self.partitions)])
         return {tp.partition: end for tp, end in ends.items()}
 
     async def firing(self) -> dict[str, dict[str, Any]]:

@@ -561,9 +561,10 @@ async def test_it_is_ready_while_its_tasks_run_and_a_stop_drains_what_was_begun(
 
 BROKEN = {
     "agreements with a fault": (1, "the agreements have faults; `slamon check` shows them as well"),
+    "facts kept for too short": (2, "for corrections. Set facts.keep to 96 or more"),
     "a setting that does not exist": (
         2,
-        "broker: there is no such setting; Allowed: agreements, agreements_poll, application_id, format, http, kafka, log, metrics, notifier, shutdown_timeout",
+        "broker: there is no such setting; Allowed: agreements, agreements_poll, application_id, facts, format, http, kafka, log, metrics, notifier, shutdown_timeout",
     ),
     "no broker": (1, "no Kafka answers at 127.0.0.1:1: is it running, and is kafka.bootstrap_servers right?"),
     "no topics": (1, "Make them with `slamon topics create`"),
@@ -585,6 +586,7 @@ def broken_starts(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> dic
     }
     settings = {
         "agreements with a fault": {**good, "agreements": ["faulty.yaml"]},
+        "facts kept for too short": {**good, "facts": {"keep": 60}},
         "a setting that does not exist": {**good, "broker": "kafka:9092"},
         "no broker": {**good, "kafka": {"bootstrap_servers": "127.0.0.1:1"}},
         "no topics": good,

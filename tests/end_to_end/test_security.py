@@ -2,7 +2,7 @@
 
 import base64
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import orjson
 import pytest
 from aiokafka.conn import CloseReason
 
-from slamon.demo import processes
 from slamon.demo.processes import Kafka
 from slamon.domain.events import MINUTE
 from tests.end_to_end.guarded import (
@@ -24,7 +23,6 @@ from tests.end_to_end.guarded import (
     Certificates,
     TokenServer,
     basic,
-    guarded_kafka,
     token,
 )
 from tests.end_to_end.place import (
@@ -55,24 +53,9 @@ spec:
 NOWHERE = "http://127.0.0.1:9"  # no Alertmanager is asked here
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("certificates") / "made")
-
-
-@pytest.fixture(scope="module")
-def kafka(
-    part: Callable[[str], Path], certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Kafka]:
-    java, libs = part("java"), part("kafka")
-    processes.quicken(java, libs, print)
-    with guarded_kafka(tmp_path_factory.mktemp("guarded"), certificates, java=java, libs=libs) as started:
-        yield started
-
-
 @pytest.fixture
-async def place(tmp_path: Path, kafka: Kafka) -> AsyncIterator[Place]:
-    async with Place(tmp_path, kafka.bootstrap, NOWHERE, ACME) as place:
+async def place(tmp_path: Path, guarded: Kafka) -> AsyncIterator[Place]:
+    async with Place(tmp_path, guarded.bootstrap, NOWHERE, ACME) as place:
         await place.make_topics()
         yield place
 
@@ -185,22 +168,22 @@ async def alert_of(place: Place, name: str) -> None:
 
 @pytest.mark.parametrize("by", IN)
 async def test_it_gets_in_and_judges_and_shows_no_secret_even_at_debug(
-    by: str, place: Place, proofs: Proofs, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+    by: str, place: Place, proofs: Proofs, guarded: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLAMON_LOG__LEVEL", "debug")
     listener, security_of = IN[by]
     security = security_of(proofs)
-    config = place.like("in.yaml", bootstrap_servers=kafka.bootstrap_of(listener), security=security)
+    config = place.like("in.yaml", bootstrap_servers=guarded.bootstrap_of(listener), security=security)
     said = await makes_the_round(place, config, "T-1")
     assert "aiokafka.conn" in said  # it did say everything
     assert_silent(said, proofs.secrets)
 
 
 async def test_it_survives_a_broker_that_ends_every_session_after_seconds(
-    place: Place, proofs: Proofs, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+    place: Place, proofs: Proofs, guarded: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLAMON_LOG__LEVEL", "debug")
-    address = kafka.bootstrap_of("IMPATIENT")
+    address = guarded.bootstrap_of("IMPATIENT")
     config = place.like("in.yaml", bootstrap_servers=address, security=proofs.impatient())
     daemon = await place.running(config)
     for number in range(3):
@@ -225,11 +208,11 @@ def hung_up_on(daemon: Daemon, address: str) -> int:
 
 
 async def test_a_token_is_asked_for_as_the_settings_say_and_renewed_before_it_ends(
-    place: Place, proofs: Proofs, kafka: Kafka, tokens: TokenServer, monkeypatch: pytest.MonkeyPatch
+    place: Place, proofs: Proofs, guarded: Kafka, tokens: TokenServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLAMON_LOG__LEVEL", "debug")
     config = place.like(
-        "in.yaml", bootstrap_servers=kafka.bootstrap_of("TOKENS"), security=proofs.token_server(tokens)
+        "in.yaml", bootstrap_servers=guarded.bootstrap_of("TOKENS"), security=proofs.token_server(tokens)
     )
     daemon = await place.running(config)
     assert len(tokens.given) == 1  # for all clients of the process
@@ -323,7 +306,7 @@ OUT: dict[str, tuple[str, Callable[[Proofs], Security], str]] = {
 
 @pytest.fixture(scope="module")
 def refused(
-    kafka: Kafka, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+    guarded: Kafka, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[int, str, list[str]]]:
     """What came of each start: exit code, output, secrets."""
     folder = tmp_path_factory.mktemp("refused")
@@ -333,7 +316,7 @@ def refused(
         here = folder / str(number)
         here.mkdir()
         proofs = Proofs(certificates, here)
-        address = kafka.bootstrap if listener == "CLIENTS" else kafka.bootstrap_of(listener)
+        address = guarded.bootstrap if listener == "CLIENTS" else guarded.bootstrap_of(listener)
         settings = {
             "agreements": ["../agreements.yaml"],
             "kafka": {"bootstrap_servers": address, "security": security_of(proofs)},
@@ -368,10 +351,10 @@ def test_what_does_not_fit_ends_the_start_with_one_line_that_says_what_to_do(
 
 
 async def test_a_server_that_gives_no_token_is_named_with_what_it_said(
-    place: Place, proofs: Proofs, kafka: Kafka, tokens: TokenServer
+    place: Place, proofs: Proofs, guarded: Kafka, tokens: TokenServer
 ) -> None:
     security = proofs.token_server(tokens, secret="hunter2")
-    config = place.like("out.yaml", bootstrap_servers=kafka.bootstrap_of("TOKENS"), security=security)
+    config = place.like("out.yaml", bootstrap_servers=guarded.bootstrap_of("TOKENS"), security=security)
     daemon = place.start(config)
 
     async def ended() -> bool:
@@ -385,12 +368,12 @@ async def test_a_server_that_gives_no_token_is_named_with_what_it_said(
 
 
 async def test_a_renewed_certificate_is_shown_on_the_next_connection(
-    place: Place, proofs: Proofs, kafka: Kafka, certificates: Certificates
+    place: Place, proofs: Proofs, guarded: Kafka, certificates: Certificates
 ) -> None:
-    config = place.like("in.yaml", bootstrap_servers=kafka.bootstrap_of("MUTUAL"), security=proofs.mutual())
+    config = place.like("in.yaml", bootstrap_servers=guarded.bootstrap_of("MUTUAL"), security=proofs.mutual())
     daemon = await place.running(config)
     certificates.issue(USER)
-    kafka.restart()
+    guarded.restart()
     await place.send(opened("T-1"))
     await alert_of(place, "T-1")
     assert daemon.said("kafka_certificates_taken")

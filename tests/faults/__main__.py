@@ -1,9 +1,11 @@
 """`python -m tests.faults`: so many faults on a real cluster, drawn by a seed, and then the laws. Fails if one is broken.
 
-The folder with all logs and data is kept if a law was broken, or anything went wrong; and always with `--keep`.
+The folder with all logs and topics is kept if a law was broken, or anything went wrong; and always with `--keep`.
+`--judge FOLDER` asks the laws again about a run that was kept.
 """
 
 import asyncio
+import pickle
 import shutil
 import sys
 import tempfile
@@ -14,8 +16,11 @@ import click
 from rich.console import Console
 
 from slamon.demo import parts
-from tests.faults import drill
+from tests.faults import drill, laws, report
+from tests.faults.evidence import Evidence
 from tests.faults.faults import FAULTS, plan
+
+CONSOLE = Console(highlight=False, soft_wrap=True)
 
 
 @click.command()
@@ -28,37 +33,49 @@ from tests.faults.faults import FAULTS, plan
     help="Of this kind; may be repeated.",
 )
 @click.option("--keep", is_flag=True, help="Keep the folder in any case.")
-def main(*, faults: int, seed: int, only: tuple[str, ...], keep: bool) -> None:
+@click.option(
+    "--judge", type=click.Path(path_type=Path, exists=True), help="Only judge what a run has kept there."
+)
+def main(*, faults: int, seed: int, only: tuple[str, ...], keep: bool, judge: Path | None) -> None:
     """Break a real cluster again and again, and compare what slamon says with what it should."""
-    console = Console(highlight=False, soft_wrap=True)
+    if judge is not None:
+        evidence: Evidence = pickle.loads((judge / drill.KEPT).read_bytes())
+        sys.exit(not holds(evidence))
     folder = Path(tempfile.mkdtemp(prefix="slamon-faults-"))
-
-    def say(what: str) -> None:
-        console.print(what, markup=False)
-
     say(f"{faults} faults by seed {seed} in {folder}")
-    failed = True
+    well = False
     try:
-        outcome = asyncio.run(
-            drill.run(folder, lambda name: parts.require(name, say=say), plan(faults, seed, only), seed, say)
-        )
-        for table in drill.summary(outcome):
-            console.print(table)
-        failed = bool(outcome.violations)
-        for violation in outcome.violations:
-            say(f"BROKEN  {violation}")
+        well = holds(asyncio.run(drill.run(folder, find, plan(faults, seed, only), seed, say)))
     except Exception:  # noqa: BLE001 - whatever it was, the seed and the folder must be told
         traceback.print_exc()
-    if failed:
+    if not well:
         again = "".join(f" --only '{kind}'" for kind in only)
-        say(
-            f"logs and topics are in {folder}; again: python -m tests.faults --faults {faults} --seed {seed}{again}"
-        )
+        say(f"logs and topics are in {folder}")
+        say(f"again: python -m tests.faults --faults {faults} --seed {seed}{again}")
     elif keep:
         say(f"kept: {folder}")
     else:
         shutil.rmtree(folder)
-    sys.exit(failed)
+    sys.exit(not well)
+
+
+def say(what: str) -> None:
+    CONSOLE.print(what, markup=False)
+
+
+def find(part: str) -> Path:
+    return parts.require(part, say=say)
+
+
+def holds(evidence: Evidence) -> bool:
+    """Whether all laws do; tells what is broken."""
+    findings = laws.judge(evidence)
+    for table in report.tables(evidence, findings):
+        CONSOLE.print(table)
+    violations = report.violations(findings)
+    for violation in violations:
+        say(f"BROKEN  {violation}")
+    return not violations
 
 
 if __name__ == "__main__":

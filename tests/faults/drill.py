@@ -1,62 +1,33 @@
-"""A run: pods and load begin, faults come, all is healed, everything settles, and the laws are asked."""
+"""A run: pods and load begin, faults come, all is healed, everything comes to rest, and what there is to judge is kept."""
 
 import asyncio
 import logging
-import statistics
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import pickle
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import orjson
-from rich.table import Table
 
 from slamon import clock
-from slamon.domain.events import SECOND
-from tests.faults import laws
-from tests.faults.cluster import KINDS, PARTITIONS, Cluster, Loss, cluster
+from tests.faults.cluster import KINDS, PARTITIONS, Cluster, cluster
 from tests.faults.evidence import Evidence, OpenAndHeard
 from tests.faults.faults import Planned, Say, Struck, strike
 from tests.faults.history import Reader, Task, alerts_of, dump, open_alerts, task_of
-from tests.faults.laws import Finding
 from tests.faults.load import Load, agreements
 from tests.faults.receiver import LabelSet
 
 PODS = 3  # that run at the beginning and at the end
 SETTLING = 180.0  # s in which everything comes to rest when all is healed
 QUIET_BEFORE = 3.0  # s of undisturbed work before the first fault
-
-
-class Unsettled(AssertionError):  # noqa: N818 - reads as what it says
-    """All is healed, and yet something did not come to rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    evidence: Evidence
-    struck: list[Struck]
-    findings: dict[str, Finding]
-    figures: dict[str, str]
-    seconds: float
-
-    @property
-    def violations(self) -> list[str]:
-        return [
-            f"{law}: {violation}"
-            for law, finding in self.findings.items()
-            for violation in finding.violations[: laws.SHOWN]
-        ]
+KEPT = "evidence.pickle"
 
 
 async def run(
     folder: Path, find: Callable[[str], Path], planned: Sequence[Planned], seed: int, say: Say
-) -> Outcome:
-    """Everything stays in the folder, which must be there and empty; the seed draws the load. Raises Unsettled."""
-    logging.getLogger("aiokafka").setLevel(
-        logging.CRITICAL
-    )  # it mutters all the time while everything breaks
+) -> Evidence:
+    """Everything stays in the folder, which must be there and empty; the seed draws the load."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it mutters while everything breaks
     began = clock.monotonic()
     struck: list[Struck] = []
     async with cluster(folder, find, agreements(clock.wall())) as under_test:
@@ -68,14 +39,17 @@ async def run(
         async with asyncio.TaskGroup() as group:
             loading = group.create_task(load.run(), name="load")
             watching = group.create_task(under_test.watch(), name="watch")
-            await _until(lambda: _all_commit(under_test, reader), "every task has committed")
+            unsettled = await _until(lambda: _all_commit(under_test, reader))
             await clock.wait(QUIET_BEFORE)
+            following = group.create_task(reader.follow(names.changelog), name="follow")
             await strike(under_test, planned, say, struck)
             say("all is healed; waiting until everything is read, told and heard")
             await under_test.heal(PODS)
+            following.cancel()
+            await asyncio.wait([following])
             load.stop()
             await loading
-            await _until(lambda: _all_read(under_test, reader), "everything is read and committed")
+            unsettled += await _until(lambda: _all_read(under_test, reader))
             heard = await _heard(under_test, reader)
             watching.cancel()
         await asyncio.gather(*(under_test.stop(pod) for pod in under_test.running()))
@@ -83,33 +57,35 @@ async def run(
         dump(topics, folder)
         evidence = Evidence(
             folder=folder,
+            seconds=clock.monotonic() - began,
+            struck=struck,
             names=names,
             partitions=PARTITIONS,
+            sent=load.sent,
+            producers=load.renewed + 1,
             topics=topics,
-            heard=under_test.receiver.heard,
+            unsettled=unsettled,
             open_and_heard=heard,
+            heard=under_test.receiver.heard,
             exits=under_test.exits,
             stops=under_test.stops,
             silences=under_test.silences,
             losses=under_test.losses,
+            logs=[line for pod in under_test.pods.values() for line in pod.lines()],
         )
-        logs = [line for pod in under_test.pods.values() for line in pod.lines()]
-    say("asking the laws")
-    findings = await asyncio.to_thread(laws.judge, evidence)
-    figures = dict(_figures(evidence, load, logs))
-    return Outcome(evidence, struck, findings, figures, clock.monotonic() - began)
+    (folder / KEPT).write_bytes(pickle.dumps(evidence))
+    return evidence
 
 
 # Coming to rest -------------------------------------------------------------------------------------------------------
 
 
-async def _until(rests: Callable[[], Any], what: str) -> None:
-    """`rests` gives what is still missing, empty when nothing is."""
+async def _until(rests: Callable[[], Awaitable[str]]) -> str:
+    """`rests` says what is still missing, nothing when nothing is; what it says when it is time that it does not."""
     deadline = clock.monotonic() + SETTLING
-    while missing := await rests():
-        if clock.monotonic() > deadline:
-            raise Unsettled(f"in vain waited until {what}: {missing}")
+    while (missing := await rests()) and clock.monotonic() < deadline:
         await clock.wait(0.5)
+    return missing
 
 
 async def _tasks(under_test: Cluster, reader: Reader) -> dict[int, Task]:
@@ -167,78 +143,3 @@ async def _in_alertmanager(under_test: Cluster) -> set[LabelSet]:
     ):
         held = orjson.loads(await answer.read())
     return {tuple(sorted(alert["labels"].items())) for alert in held if alert["status"]["state"] == "active"}
-
-
-# Figures --------------------------------------------------------------------------------------------------------------
-
-
-def _figures(evidence: Evidence, load: Load, logs: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    said = Counter(line["event"] for line in logs)
-    restored = [line for line in logs if line["event"] == "task_restored"]
-    alerts = evidence.topics[evidence.names.alerts]
-    numbers = sum(len(alerts) for alerts in evidence.alerts.values())
-    letters = sum(map(len, evidence.topics[evidence.names.dead_letters].values()))
-    yield "records of the inputs", f"{len(evidence.inputs)}, {letters} of them dead letters"
-    yield "records sent by the load", f"{load.sent}, by {load.renewed + 1} producers"
-    yield "commits", f"{sum(len(task.commits) for task in evidence.tasks.values())}"
-    yield "alert transitions", f"{numbers}"
-    yield "… sent more than once", f"{sum(map(len, alerts.values())) - numbers}"
-    torn = [line["resent_alerts"] for line in restored if line["resent_alerts"]]
-    yield "torn transactions found and mended", f"{len(torn)}, {sum(torn)} alerts"
-    yield "restores", f"{len(restored)}, {said['task_failed']} tasks failed"
-    if restored:
-        yield "… took", _spread([line["seconds"] for line in restored])
-    yield "producers abandoned", f"{said['producer_abandoned']}"
-    yield "pods that ended by themselves", f"{len(evidence.exits)}"
-    yield "heard by the receiver", f"{len(evidence.heard)} alerts"
-    for how, seconds in sorted(_takeovers(evidence).items()):
-        yield f"after {how}: until another life commits", _spread(seconds)
-
-
-def _takeovers(evidence: Evidence) -> dict[str, list[float]]:
-    """How → for each task that was lost, the seconds until it was committed to by another life of any pod."""
-    found: dict[str, list[float]] = defaultdict(list)
-    for loss in evidence.losses:
-        for task in evidence.tasks.values():
-            seconds = _takeover(loss, task)
-            if seconds is not None:
-                found[loss.how].append(seconds)
-    return found
-
-
-def _takeover(loss: Loss, task: Task) -> float | None:
-    """None: the pod did not have the task, or nobody took it until the end."""
-    before = [taking for taking in task.takings if taking.at <= loss.at]
-    if not before or before[-1].owner.instance != loss.pod:
-        return None
-    life = before[-1].owner.started
-    after = (commit.at for commit in task.commits if commit.at > loss.at and commit.owner.started != life)
-    first = next(after, None)
-    return None if first is None else (first - loss.at) / SECOND
-
-
-def _spread(seconds: list[float]) -> str:
-    return f"p50 {statistics.median(seconds):.1f} s, max {max(seconds):.1f} s ({len(seconds)} times)"
-
-
-def summary(outcome: Outcome) -> Iterator[Table]:
-    """What people are shown: faults by kind, figures, laws."""
-    faults = Table(
-        "fault", "times", "takes p50", "max", title=f"{len(outcome.struck)} faults in {outcome.seconds:.0f} s"
-    )
-    by_kind: dict[str, list[float]] = defaultdict(list)
-    for one in outcome.struck:
-        by_kind[one.kind].append((one.end - one.start) / SECOND)
-    for kind, seconds in sorted(by_kind.items()):
-        faults.add_row(
-            kind, f"{len(seconds)}", f"{statistics.median(seconds):.1f} s", f"{max(seconds):.1f} s"
-        )
-    yield faults
-    figures = Table("figure", "", title="what went on")
-    for name, value in outcome.figures.items():
-        figures.add_row(name, value)
-    yield figures
-    judged = Table("law", "checked", "violated", title="laws")
-    for law, finding in outcome.findings.items():
-        judged.add_row(law, f"{finding.checked}", f"{len(finding.violations)}")
-    yield judged

@@ -24,6 +24,7 @@ from slamon.domain.monitor import Monitor
 from slamon.kafka.partitioner import partition_for
 from slamon.settings import Topics
 from tests.faults.cluster import Exit, Loss, Silence, Stop
+from tests.faults.faults import Struck
 from tests.faults.history import Alert, Task, alerts_of, task_of
 from tests.faults.receiver import Heard, LabelSet
 
@@ -55,15 +56,21 @@ class Evidence:
     """All that the laws look at. `topics`: topic → partition → committed records."""
 
     folder: Path
+    seconds: float
+    struck: list[Struck]
     names: Topics
     partitions: int
+    sent: int  # by the load
+    producers: int  # that it took
     topics: Mapping[str, Records]
+    unsettled: str  # what had not come to rest when it was time
     heard: list[Heard]
     open_and_heard: "OpenAndHeard"
     exits: list[Exit]
     stops: list[Stop]
     silences: list[Silence]
     losses: list[Loss]
+    logs: list[dict[str, Any]]  # of all pods
 
     @cached_property
     def agreements(self) -> list[Agreement]:

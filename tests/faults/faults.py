@@ -1,7 +1,7 @@
 """What breaks: one table of faults, each drawn by the seed with its parameters, and the order in which they come.
 
-A fault begins, lasts and is healed by itself; it waits for nothing to recover, so that faults meet recoveries. One in
-three lets the next begin while it lasts. What two faults cannot both have, such as a pod or the brokers, the second waits
+A fault begins, lasts and is healed by itself; it waits for nothing to recover, so that faults meet recoveries. Every
+second one lets the next begin while it lasts. What two faults cannot both have, such as a pod or the brokers, the second waits
 for. Faults of brokers are of two kinds: a `single` one waits, before and after, until every replica is in sync, and
 must be survived by Kafka's own promise; an `overlapping` one waits for nothing and kills brokers in turn, so that even a
 transaction may be torn.
@@ -17,8 +17,8 @@ from typing import NamedTuple, TypeVar
 from slamon import clock
 from tests.faults.cluster import BROKERS, SESSION, Cluster, Pod
 
-OVERLAP = 0.35  # of the faults let the next one begin meanwhile
-PAUSE = 3.0  # s at most between one fault and the next
+OVERLAP = 0.5  # of the faults let the next one begin meanwhile
+PAUSE = 2.0  # s at most between one fault and the next
 BEYOND_SESSION = SESSION + 2.5  # s after which a silent pod has lost its tasks, and others run them
 
 T = TypeVar("T")

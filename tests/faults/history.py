@@ -1,5 +1,8 @@
 """What the topics hold, as any reader of committed records sees it, and the changelog commit by commit."""
 
+import asyncio
+import contextlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,22 +10,28 @@ from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
+from slamon import clock
 from slamon.domain.decisions import AlertTransition, FactKey, Facts
-from slamon.kafka import changelog, formats
+from slamon.kafka import changelog
 from slamon.kafka.changelog import Owner, Positions, Reading
+
+FOLLOW_EVERY = 1.0  # s
 
 
 class Reader:
-    """Reads on from where it was; so a topic can be looked at again and again."""
+    """Keeps what it has read, and reads on from there. `follow` keeps also what is deleted later."""
 
     def __init__(self, bootstrap: str, partitions: int) -> None:
         self._bootstrap = bootstrap
         self._partitions = partitions
-        self._read: dict[TopicPartition, list[Any]] = {}
+        self._read: dict[TopicPartition, list[Any]] = defaultdict(list)
+        self._at: dict[TopicPartition, int] = defaultdict(int)
 
     async def read(self, *topics: str) -> dict[str, dict[int, list[Any]]]:
         """All records of these topics up to where they end now, by topic and partition."""
+        tps = [TopicPartition(topic, number) for topic in topics for number in range(self._partitions)]
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             isolation_level="read_committed",
@@ -30,20 +39,21 @@ class Reader:
             auto_offset_reset="none",
             fetch_max_wait_ms=50,
         )
-        await consumer.start()
         try:
-            tps = [TopicPartition(topic, number) for topic in topics for number in range(self._partitions)]
+            await consumer.start()
             ends = await consumer.end_offsets(tps)
             first = await consumer.beginning_offsets(tps)
             for tp in tps:
-                found = self._read.setdefault(tp, [])
-                at = found[-1].offset + 1 if found else first[tp]
-                if at >= ends[tp]:
+                assert first[tp] <= self._at[tp], f"{tp}: deleted before it was read"
+                if self._at[tp] == ends[tp]:
                     continue
                 consumer.assign([tp])
-                consumer.seek(tp, at)
-                while await consumer.position(tp) < ends[tp]:
-                    found += (await consumer.getmany(tp, timeout_ms=200, max_records=5000)).get(tp, [])
+                consumer.seek(tp, self._at[tp])
+                while self._at[tp] < ends[tp]:
+                    found = (await consumer.getmany(tp, timeout_ms=200, max_records=5000)).get(tp, [])
+                    at = await consumer.position(tp)
+                    self._read[tp] += found  # no await from here on: both or neither
+                    self._at[tp] = at
         finally:
             await consumer.stop()
         return {
@@ -52,6 +62,14 @@ class Reader:
             }
             for topic in topics
         }
+
+    async def follow(self, topic: str) -> None:
+        """Read on and on, until it is cancelled; while brokers are away, once they are back."""
+        while True:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(20):
+                    await self.read(topic)
+            await clock.wait(FOLLOW_EVERY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +87,7 @@ class Commit:
     at: int
     owner: Owner
     positions: Positions
-    facts: tuple[tuple[FactKey, Facts | None], ...]
+    facts: tuple[tuple[FactKey, Facts], ...]
     decided: dict[int, AlertTransition]
 
 
@@ -92,37 +110,39 @@ class Task:
 
 def task_of(records: Iterable[Any]) -> Task:
     task = Task()
+    facts: dict[bytes, dict[bytes, bytes]] = defaultdict(dict)  # name → its parts, by key
     changed: dict[bytes, None] = {}
-    decided: dict[int, AlertTransition] = {}
+    commit = Reading()  # what it says for the first time
+    owner: Owner | None = None
     for record in records:
-        task.reading.take(record.key, record.value)
-        letter = record.key[:1]
+        key, value = record.key, record.value
+        task.reading.take(key, value)
+        letter = key[:1]
         if letter in (changelog.FACTS, changelog.STATEMENT):
-            changed[letter + b"\x00\x00" + record.key[3:]] = None
-        elif letter == changelog.OUTBOX and record.value is not None:
-            number = int.from_bytes(record.key[1:], "big")
-            decided[number] = task.reading.outbox[number]
-        elif letter == changelog.OWNER:
-            assert task.reading.owner is not None
-            task.takings.append(Taking(record.timestamp * 1000, task.reading.owner))
+            name = letter + key[3:]
+            changed[name] = None
+            if value is None:
+                facts[name].pop(key, None)
+            else:
+                facts[name][key] = value
+        else:
+            commit.take(key, value)
+        if letter == changelog.OWNER:
+            assert commit.owner is not None
+            if owner is None or owner.nonce != commit.owner.nonce:  # else only written once more
+                owner = commit.owner
+                task.takings.append(Taking(record.timestamp * 1000, owner))
         elif letter == changelog.POSITIONS:
-            assert task.reading.owner is not None
-            facts = tuple(_facts(task.reading, key) for key in changed)
-            task.commits.append(
-                Commit(record.timestamp * 1000, task.reading.owner, task.positions, facts, decided)
-            )
-            changed, decided = {}, {}
+            for name in changed:
+                for part, said in facts[name].items():
+                    commit.take(part, said)
+            assert owner is not None
+            assert commit.positions is not None
+            found = tuple((of, one) for of, one, _ in commit.facts())
+            at = record.timestamp * 1000
+            task.commits.append(Commit(at, owner, commit.positions, found, commit.outbox))
+            changed, commit = {}, Reading()
     return task
-
-
-def _facts(reading: Reading, key: bytes) -> tuple[FactKey, Facts | None]:
-    """What stands under the key of a first part."""
-    first = reading._standing.get(key)
-    name = changelog._decode_key(key[3:])
-    if first is None:
-        return name, None
-    parts: int = changelog._PART.unpack_from(first, 1)[0]
-    return name, formats.unpack(first[0], name, reading._whole(key, first, parts))
 
 
 @dataclass(frozen=True, slots=True)

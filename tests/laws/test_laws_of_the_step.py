@@ -7,6 +7,7 @@ the time an event speaks of.
 import dataclasses
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import partial
 from random import Random
 
 import msgspec
@@ -64,7 +65,7 @@ from slamon.domain.events import (
     TicketStatus,
 )
 from slamon.domain.intervals import FOREVER
-from slamon.domain.monitor import Monitor
+from slamon.domain.monitor import AT_HAND, Monitor
 from slamon.domain.periods import TimeWindow, Unit
 from slamon.domain.terms import step_threshold
 from slamon.replay import Replay, judge
@@ -141,10 +142,19 @@ def test_a_late_event_leaves_what_an_early_one_would_have_left(world: World, cha
 class Daemon:
     """Keeps the facts that a monitor emits, as the changelog does, and follows its alerts."""
 
-    def __init__(self, agreements: Sequence[Agreement], *, steps: bool, hourly: bool = True) -> None:
+    def __init__(
+        self,
+        agreements: Sequence[Agreement],
+        *,
+        steps: bool,
+        keep: int | None = None,
+        at_hand: int = AT_HAND,
+        hourly: bool = True,
+    ) -> None:
         self.agreements = agreements
         self.steps = steps
-        self.monitor = Monitor(agreements, steps=steps, hourly=hourly)
+        self.fresh = partial(Monitor, agreements, steps=steps, keep=keep, at_hand=at_hand, hourly=hourly)
+        self.monitor = self.fresh()
         self.facts: dict[FactKey, Facts] = {}
         self.statements: list[Statement] = []
         self.alerts: list[AlertTransition] = []
@@ -176,7 +186,7 @@ class Daemon:
 
     def restored(self, now: int) -> tuple[Monitor, list[AlertTransition], list[Statement]]:
         """A fresh monitor from the kept facts, and what it decides by itself."""
-        fresh = Monitor(self.agreements, steps=self.steps)
+        fresh = self.fresh()
         for key, facts in self.facts.items():
             fresh.restore(key, facts)
         fresh.start(now)

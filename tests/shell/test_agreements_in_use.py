@@ -121,6 +121,23 @@ def test_nothing_to_judge_by_is_refused(folder: Path) -> None:
     assert targets(in_use) == ["acme resolution"]
 
 
+def test_agreements_that_need_facts_for_longer_than_they_are_kept_are_refused_and_what_was_in_use_stays(
+    folder: Path,
+) -> None:
+    in_use = AgreementsInUse([folder], keep_days=67)
+    yearly = ACME.replace("target: 4h}", "target: 4h}\n      attainment: {timeWindow: {calendar: year}}")
+    mount(folder, "..2026_01_02", {"acme.yaml": yearly})
+    before = in_use.agreements
+    needs = "facts are kept for .* days, but agreement acme-2026 of acme needs 402: .* Set facts.keep to 402 or more"
+    with pytest.raises(ValueError, match=needs):
+        in_use.look()
+    assert in_use.agreements is before
+    with pytest.raises(ValueError, match=needs):
+        AgreementsInUse([folder], keep_days=401)
+    for days in (402, None):
+        AgreementsInUse([folder], keep_days=days)
+
+
 def test_it_can_be_asked_to_read_what_has_not_changed(folder: Path) -> None:
     in_use = AgreementsInUse([folder])
     before = in_use.agreements

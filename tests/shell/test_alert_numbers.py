@@ -58,6 +58,16 @@ def test_what_the_state_lacks_keeps_its_number_when_it_is_decided_again() -> Non
     assert [numbers.announce(fired(name)).number for name in ("c", "d", "b", "c")] == [3, 4, 2, 5]
 
 
+def test_what_was_not_decided_again_before_the_next_restore_keeps_its_number_too() -> None:
+    """By then its place in the topic lies before the offset from which that is read."""
+    numbers, later = AlertNumbers(), AlertNumbers()
+    numbers.restore(1, {}, [seen(1, "a"), seen(2, "b"), seen(3, "c")], 50, too_old=0)
+    assert numbers.announce(fired("c")).number == 3
+    later.restore(numbers.newest, {3: fired("c")}, [], numbers.seen_to, too_old=0, orphans=numbers.orphans)
+    assert [later.announce(fired(name)).number for name in ("d", "b")] == [4, 2]
+    assert later.orphans == ()
+
+
 def test_a_stranger_in_the_alerts_topic_is_no_alert_of_ours() -> None:
     assert alert_seen(None) is None
     assert alert_seen(b"hello") is None

@@ -11,11 +11,13 @@ import pytest
 from slamon.cli import main
 from tests.shell.documentation import answered, examples_of, files_of, page
 
-PAGES = ("commands.md", "explain.md")
+PAGES = ("commands.md", "explain.md", "security.md")
 # They need a Kafka, or start one.
 NAMED_ONLY = {
     "run",
+    "doctor",
     "publish",
+    "repartition",
     "topics create",
     "demo",
     *(f"dead-letters {word}" for word in ("list", "retry", "dismiss")),
