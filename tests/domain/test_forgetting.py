@@ -42,11 +42,12 @@ from slamon.domain.events import (
     ExclusionReason,
     ExclusionState,
     ServiceStatus,
+    Taken,
     TicketEvent,
     TicketStatus,
 )
 from slamon.domain.forgetting import LEEWAY, forgettable, needed
-from slamon.domain.monitor import Monitor, Taken
+from slamon.domain.monitor import Monitor
 from slamon.domain.periods import TimeWindow, Unit
 from tests.laws.worlds import MIDNIGHT, day_of
 

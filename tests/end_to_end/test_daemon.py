@@ -34,6 +34,7 @@ from tests.end_to_end.place import (
     availability,
     get,
     placed,
+    run_slamon,
     ticket,
     until,
     whole_second,
@@ -81,10 +82,6 @@ def opened(name: str, ago: int, **members: object) -> dict[str, object]:
 
 def at_of(event: Event) -> int:
     return parse_instant(str(event["time"]))
-
-
-def run_slamon(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*SLAMON, *arguments], capture_output=True, text=True, check=False, timeout=120)
 
 
 async def test_tickets_and_outages_are_in_alertmanager_before_they_are_due_and_gone_when_they_end(
