@@ -1,6 +1,9 @@
 """An application that is moved to another number of partitions goes on as if nothing had happened, on a real broker."""
 
 import contextlib
+import re
+import shlex
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,8 +11,19 @@ import pytest
 import yaml
 
 from slamon.demo.processes import Alertmanager, Kafka
+from slamon.kafka import repartition, topics
 from tests.end_to_end.customers import AGREEMENTS, CUSTOMERS, Story, early, read_all, remembered, unread
-from tests.end_to_end.place import Alert, Place, assert_numbered, placed, run_slamon, until, whole_second
+from tests.end_to_end.place import (
+    PATIENCE,
+    Alert,
+    Place,
+    assert_numbered,
+    placed,
+    run_slamon,
+    until,
+    whole_second,
+)
+from tests.shell.documentation import page
 
 
 @pytest.fixture
@@ -18,8 +32,16 @@ async def place(tmp_path: Path, kafka: Kafka, alertmanager: Alertmanager) -> Asy
         yield made
 
 
+def as_documented(place: Place, to: int, *, dry_run: bool = False) -> "subprocess.CompletedProcess[str]":
+    """What the page tells to type, with the number wanted."""
+    found = re.findall(r"^ *slamon (.*)$", page("operating/repartition.md"), re.MULTILINE)
+    [command] = [one for one in found if ("--dry-run" in one) == dry_run]
+    words = shlex.split(command.replace("--to 12", f"--to {to}"))
+    return run_slamon(*(str(place.config) if word == "slamon.yaml" else word for word in words))
+
+
 async def move(place: Place, to: int) -> Place:
-    done = run_slamon("repartition", "--config", place.config, "--to", str(to))
+    done = as_documented(place, to)
     assert done.returncode == 0, done.stderr
     _, _, settings = done.stdout.partition("with these settings:\n")
     return place.moved(yaml.safe_load(settings))
@@ -37,7 +59,7 @@ async def stopped_group(place: Place) -> None:
     """A member that stopped leaves the group at once unless it is a static one."""
 
     async def empty() -> bool:
-        done = run_slamon("repartition", "--config", place.config, "--to", "5", "--dry-run")
+        done = as_documented(place, 5, dry_run=True)
         assert "members are in the group" in done.stderr or done.returncode == 0, done.stderr
         assert done.returncode != 0 or "facts would be moved from" in done.stdout
         return done.returncode == 0
@@ -53,7 +75,7 @@ async def test_an_application_goes_on_in_more_partitions_and_then_in_fewer(place
     daemon = await place.running()
     await read_all(place)
 
-    refused = run_slamon("repartition", "--config", place.config, "--to", "6")
+    refused = as_documented(place, 6)
     assert refused.returncode == 1
     assert "1 members are in the group" in refused.stderr
     assert "stop all pods" in refused.stderr
@@ -69,7 +91,7 @@ async def test_an_application_goes_on_in_more_partitions_and_then_in_fewer(place
             moved = await places.enter_async_context(await move(place, to))
             assert moved.partitions == to
             assert await remembered(moved) == before
-            again = run_slamon("repartition", "--config", place.config, "--to", str(to))
+            again = as_documented(place, to)
             assert again.returncode == 1
             assert f"{moved.names.tickets} holds records already" in again.stderr
 
@@ -89,3 +111,19 @@ async def test_an_application_goes_on_in_more_partitions_and_then_in_fewer(place
 
 async def statements(place: Place) -> set[tuple[bytes, bytes]]:
     return {(record.key, record.value) for record in await place.records(place.names.statements)}
+
+
+async def test_no_pod_starts_on_what_an_interrupted_move_has_left(place: Place) -> None:
+    new = repartition.moved_settings(place.settings, 6)
+    await topics.create(new.kafka)
+    await repartition._begin_group(new)  # the first thing that it writes; the positions are the last
+    async with place.moved(yaml.safe_load(repartition.as_yaml(new))) as moved:
+        daemon = moved.start()
+        assert daemon.process.wait(PATIENCE) == 1
+        assert f"the consumer group {new.application_id} has read" in daemon.log.read_text()
+
+
+async def test_what_no_pod_has_read_yet_is_not_moved(place: Place) -> None:
+    done = as_documented(place, 6)
+    assert done.returncode == 1
+    assert "holds no positions: run the pods once until they are ready" in done.stderr
