@@ -270,7 +270,7 @@ class FactsSettings(_Section):
     subject_limit: int = Field(
         10_000,
         gt=0,
-        description="Events of one ticket or exclusion, or of one service within one record; more of them are dead letters.",
+        description="Events of one ticket or exclusion, or of one service within one hour; more of them are dead letters.",
     )
 
 

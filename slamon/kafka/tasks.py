@@ -31,8 +31,8 @@ from aiokafka.errors import IllegalOperation, ProducerFenced
 from slamon import clock
 from slamon.codec import Rejected, RejectReason, decode, format_instant
 from slamon.domain.decisions import AlertTransition, FactKey, FactsChanged
-from slamon.domain.events import Event, ExclusionEvent, TicketEvent
-from slamon.domain.monitor import Monitor, Taken
+from slamon.domain.events import Event, ExclusionEvent, Taken, TicketEvent
+from slamon.domain.monitor import Monitor
 from slamon.kafka import acls, changelog, clients, formats, restore
 from slamon.kafka.alert_numbers import AlertNumbers
 from slamon.kafka.bare_records import whole_record
