@@ -24,8 +24,8 @@ from slamon.domain.decisions import (
     Standing,
     Transition,
 )
-from slamon.domain.events import Event, TicketEvent
-from slamon.domain.monitor import Monitor, Taken
+from slamon.domain.events import Event, Taken, TicketEvent
+from slamon.domain.monitor import Monitor
 from slamon.kafka import rewriting, tasks
 from slamon.kafka.source import Source
 from slamon.settings import LogSettings, Settings
@@ -39,14 +39,15 @@ rewriting.FLOOR, rewriting.SLICE = 20, 5
 
 
 class CountingMonitor(Monitor):
-    """Fires whenever the count of a customer reaches a multiple of `EVERY`.
+    """Fires whenever the count of a customer reaches a multiple of `every`.
 
     The count stands in `seq` of the customer's only fact, and in `episode` of an alert memory how far was announced: as
     with real verdicts, what was counted and not yet judged is judged after a restore.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, every: int = EVERY) -> None:
         super().__init__([], steps=False)
+        self.every = every
         self.counts: dict[str, int] = {}
         self.announced: dict[str, int] = {}
         self.unjudged: dict[str, None] = {}
@@ -86,7 +87,7 @@ class CountingMonitor(Monitor):
         self.now = now
         for customer in self.unjudged:
             count = self.counts[customer]
-            for reached in range(self.announced.get(customer, 0) + EVERY, count + 1, EVERY):
+            for reached in range(self.announced.get(customer, 0) + self.every, count + 1, self.every):
                 self.decided.append(AlertChanged(reached_alert(customer, reached, now)))
                 self.announced[customer] = reached
                 key = FactKey(FactKind.ALERT, customer, customer)

@@ -10,8 +10,8 @@ import orjson
 
 from slamon.codec import format_instant, parse_instant
 from slamon.domain.decisions import AlertTransition, FactKind, Facts
-from slamon.domain.events import SECOND, Event, ExclusionEvent, TicketEvent
-from slamon.domain.monitor import Monitor, Taken
+from slamon.domain.events import SECOND, Event, ExclusionEvent, Taken, TicketEvent
+from slamon.domain.monitor import Monitor
 from slamon.records import clock_record, standing_record, statement_record
 from tests.faults.cluster import GRACE, REQUEST_TIMEOUT, SESSION
 from tests.faults.evidence import Evidence
