@@ -20,7 +20,7 @@ from slamon.domain.decisions import Transition
 from slamon.domain.events import DAY, SECOND
 from slamon.domain.monitor import Monitor
 from slamon.kafka import clients
-from slamon.kafka.observations import Committed, Observations, Restored
+from slamon.kafka.observations import Committed, Observations, Proved, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.source import Source, only
 from slamon.kafka.tasks import Task
@@ -62,7 +62,12 @@ class Daemon:
         self._source = Source(
             settings,
             self._monitor_for,
-            Observations(committed=self._committed, restored=self._restored, entered=self._entered),
+            Observations(
+                committed=self._committed,
+                restored=self._restored,
+                proved=self._proved,
+                entered=self._entered,
+            ),
         )
         self._stopping = asyncio.Event()
         self._reload_asked = asyncio.Event()
@@ -102,7 +107,7 @@ class Daemon:
         task = self._source.tasks.get(partition)
         if state == "running" and task is not None and task.monitor is not None:
             self._proved_at[partition] = task.proved_at or 0.0
-            self._notifier.begin(partition, task.monitor.firing())
+            self._notifier.begin(partition, task.firing())
         elif state in ("parked", "failed", "closed") and not self._stopping.is_set():
             self._notifier.forget(partition)  # while stopping, the last transitions are still to be told
 
@@ -125,6 +130,11 @@ class Daemon:
     def _restored(self, restored: Restored) -> None:
         self._metrics.restore_duration.observe(restored.seconds)
         self._metrics.restore_records.inc(restored.records)
+
+    def _proved(self, proved: Proved) -> None:
+        self._proved_at[proved.partition] = proved.proved_at
+        if proved.told is not None:
+            self._notifier.begin(proved.partition, [proved.told])
 
     def _may_send(self, partition: int) -> bool:
         """Whether the task was surely ours less than half a session timeout ago: a process that was frozen says nothing."""

@@ -20,9 +20,15 @@ import orjson
 from slamon import records
 from slamon.codec import Rejected, decode, format_instant
 from slamon.domain.agreement import Agreement
-from slamon.domain.decisions import AlertChanged, AlertTransition, ClockRecord, Statement, StatementIssued
-from slamon.domain.events import Event, order_key
-from slamon.domain.monitor import Monitor, Taken
+from slamon.domain.decisions import (
+    AlertChanged,
+    AlertTransition,
+    ClockRecord,
+    Statement,
+    StatementIssued,
+)
+from slamon.domain.events import Event, Taken, order_key
+from slamon.domain.monitor import Monitor
 from slamon.overflow import Memory, Room, Shelf, Sorter, temporary_folder
 
 T = TypeVar("T")

@@ -232,6 +232,10 @@ class KafkaSettings(_Section):
     restore_timeout: Seconds = Field(
         300.0, description="s without progress after which a restore is given up and begun again."
     )
+    delay_limit: Seconds = Field(
+        120.0,
+        description="s that a partition may be judged behind the wall clock before SlaEvaluationDelayed fires; above a takeover (session timeout, rebalance, restore), below what anybody's deadline can spare.",
+    )
     poll_stall: Seconds = Field(
         120.0, description="s without a successful fetch after which the process exits to be restarted."
     )
@@ -266,7 +270,7 @@ class FactsSettings(_Section):
     subject_limit: int = Field(
         10_000,
         gt=0,
-        description="Events of one ticket or exclusion, or of one service within one record; more of them are dead letters.",
+        description="Events of one ticket or exclusion, or of one service within one hour; more of them are dead letters.",
     )
 
 

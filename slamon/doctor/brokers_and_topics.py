@@ -4,11 +4,13 @@ Rules about settings are tables of numbers; each says from where on a setting is
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from slamon.doctor.findings import Finding, Group, Level, counted, error, ok, warning
-from slamon.kafka import clients
-from slamon.kafka.cluster import Cluster, TopicSeen
+from slamon.kafka import acls, clients
+from slamon.kafka.acls import Acl, Doing, Resource
+from slamon.kafka.cluster import DENIED, Cluster, TopicSeen
 from slamon.kafka.topics import DEAD_LETTER_ROOM, DEFAULT_RECORD_BYTES, Topic, faults_of, wanted
 from slamon.settings import Settings
 
@@ -16,23 +18,6 @@ COPIES = 3  # of everything, where there are as many brokers
 OLDEST_RELEASE = "2.5"
 MS = 1000
 DAY_MS = 86_400 * MS
-
-# What a task does with its topics. Names are fields of `kafka.topics`.
-NEEDED: Mapping[str, tuple[str, ...]] = {
-    "tickets": ("Describe", "Read"),
-    "availability": ("Describe", "Read"),
-    "changelog": (
-        "Describe",
-        "DescribeConfigs",
-        "Read",
-        "Write",
-        "Delete",
-    ),  # of records that were written anew
-    "alerts": ("Describe", "DescribeConfigs", "Read", "Write"),
-    "standings": ("Describe", "DescribeConfigs", "Write"),
-    "statements": ("Describe", "DescribeConfigs", "Write"),
-    "dead_letters": ("Describe", "DescribeConfigs", "Write"),
-}
 
 
 class Rule(NamedTuple):
@@ -160,6 +145,11 @@ def brokers_answer(seen: Cluster, settings: Settings) -> Iterator[Finding]:
 
 
 def broker_settings(seen: Cluster, settings: Settings) -> Iterator[Finding]:
+    hidden = [broker.node for broker in seen.brokers if broker.speaks is not None and broker.settings is None]
+    if hidden:
+        yield ok(
+            "their limits are not shown to this user (DescribeConfigs on the cluster), and were not looked at"
+        )
     for broker in seen.brokers:
         for rule in OF_BROKERS:
             value = (broker.settings or {}).get(rule.setting)
@@ -297,33 +287,26 @@ def topic_settings(seen: Cluster, settings: Settings) -> Iterator[Finding]:
 
 def rights(seen: Cluster, settings: Settings) -> Iterator[Finding]:
     """What a task does, and its user may not. Of a transactional id it shows only whether it may be asked for."""
-    for field, name in _names(settings):
-        topic = seen.topics.get(name)
-        held = topic.rights if topic is not None else None
-        if held is None:
-            continue
-        missing = [right for right in NEEDED[field] if right not in held]
-        if missing:
-            yield error(
-                f"no right to {', '.join(missing)} {name}", _allow(settings, missing, f"--topic {name}")
-            )
-    group = settings.application_id
-    if seen.group.error is not None:
-        yield error(
-            f"the group {group} may not be seen: {seen.group.error}",
-            _allow(settings, ["Describe", "Read"], f"--group {group}"),
-        )
-    elif seen.group.rights is not None and "Read" not in seen.group.rights:
-        yield error(f"no right to Read as the group {group}", _allow(settings, ["Read"], f"--group {group}"))
-    if seen.transactions is not None:
-        yield error(
-            f"the transactional id {group}-0 may not be used: {seen.transactions}",
-            _allow(
-                settings,
-                ["Describe", "Write"],
-                f"--transactional-id {group}- --resource-pattern-type prefixed",
-            ),
-        )
+    for acl in acls.needed(settings, Doing.RUN):
+        lacking = acls.lacking(acl, _held(seen, acl))
+        if lacking:
+            [command] = acls.commands([replace(acl, operations=lacking)], "User:…", _bootstrap(settings))
+            yield error(f"no right to {', '.join(lacking)} on {acl}: {acl.why}", command)
+
+
+def _held(seen: Cluster, acl: Acl) -> frozenset[str] | None:
+    """None: the brokers do not say. Of what may not even be seen, nothing is held."""
+    match acl.resource:
+        case Resource.TOPIC:
+            topic = seen.topics.get(acl.name)
+            if topic is None:
+                return None
+            return frozenset() if topic.error in DENIED else topic.rights
+        case Resource.GROUP:
+            denied = seen.group.error in DENIED
+            return frozenset() if denied else seen.group.rights
+        case Resource.TRANSACTIONAL_ID:
+            return frozenset() if seen.transactions_denied else None
 
 
 # ------------------------------------------------------------------------------------------------------------------ table
@@ -389,10 +372,9 @@ def _alter(settings: Settings, topic: str, setting: str, right: object) -> str:
     return f"{_command('kafka-configs', settings)} --alter --topic {topic} --add-config {setting}={f'[{right}]' if ',' in str(right) else right}"
 
 
-def _allow(settings: Settings, missing: Iterable[str], what: str) -> str:
-    operations = " ".join(f"--operation {right}" for right in missing)
-    return f"{_command('kafka-acls', settings)} --add --allow-principal User:… {operations} {what}"
-
-
 def _command(name: str, settings: Settings) -> str:
-    return f"{name}.sh --bootstrap-server {settings.kafka.bootstrap_servers.split(',')[0]}"
+    return f"{name}.sh --bootstrap-server {_bootstrap(settings)}"
+
+
+def _bootstrap(settings: Settings) -> str:
+    return settings.kafka.bootstrap_servers.split(",")[0]

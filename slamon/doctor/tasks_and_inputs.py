@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from slamon.codec import format_instant
 from slamon.doctor.findings import Finding, Group, counted, error, ok, warning
 from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
-from slamon.kafka.cluster import Cluster
+from slamon.kafka.cluster import DENIED, Cluster
 from slamon.kafka.inspection import Logs
 from slamon.kafka.rewriting import FLOOR, TIMES
 from slamon.settings import Settings
@@ -22,7 +22,9 @@ def group(seen: Cluster, logs: Logs, settings: Settings, now: int) -> Iterator[F
     name = settings.application_id
     state, members = seen.group.state, seen.group.members
     if seen.group.error is not None:
-        return  # a matter of rights
+        if seen.group.error not in DENIED:  # that is told under rights
+            yield warning(f"the group {name} cannot be seen: {seen.group.error}", "look again in a minute")
+        return
     if not members:
         yield warning(f"no slamon runs as the group {name}", "start it: `slamon run --config FILE`")
     elif state != "Stable":

@@ -27,6 +27,7 @@ from slamon.domain.request_log import RequestLog
 from slamon.domain.requests_watch import RequestsWatch
 from slamon.domain.service_credits import claim_until, credit_of, credited_objectives, share_due
 from slamon.domain.service_timeline import ServiceTimeline
+from slamon.domain.slot_facts import SlotFacts
 from slamon.domain.terms import Terms, judged_period
 from slamon.domain.terms_digest import terms_digest
 from slamon.domain.ticket_clock import Verdict
@@ -42,8 +43,9 @@ Watch = TicketWatch | ServiceWatch
 class Customer:
     """The facts of one customer, the tallies over them, and the watches of its agreements."""
 
-    def __init__(self, customer: str, agreements: Iterable[Agreement]) -> None:
+    def __init__(self, customer: str, agreements: Iterable[Agreement], slots: SlotFacts) -> None:
         self.id = customer
+        self._slots = slots
         ordered = sorted(agreements, key=lambda agreement: (agreement.name, agreement.start))
         self.terms = [
             Terms(versions) for _, versions in groupby(ordered, key=lambda agreement: agreement.name)
@@ -113,7 +115,8 @@ class Customer:
     def timeline(self, service: str) -> ServiceTimeline:
         found = self._timelines.get(service)
         if found is None:
-            found = self._timelines[service] = ServiceTimeline()
+            heard = (self._slots.services(one, service) for one in (self.id, None))
+            found = self._timelines[service] = ServiceTimeline(*heard)
         return found
 
     def request_log(self, service: str) -> RequestLog:

@@ -119,6 +119,18 @@ class ExclusionEvent(msgspec.Struct, frozen=True, array_like=True, tag="exclusio
 Event = TicketEvent | AvailabilityEvent | RequestsEvent | ExclusionEvent
 
 
+class Taken(enum.Enum):
+    """What became of an event."""
+
+    ACCEPTED = "accepted"
+    LATE = "late"  # accepted, but earlier than what was known of its subject
+    DUPLICATE = "duplicate"
+    CONFLICTING_DUPLICATE = "conflicting_duplicate"
+    UNMATCHED = "unmatched"  # no agreement speaks about it
+    TOO_LATE = "too_late"  # it speaks of a time of which nothing is kept any more
+    SUBJECT_TOO_LARGE = "subject_too_large"  # as many events of its subject are kept as are allowed
+
+
 def order_key(event: Event) -> tuple[int, bool, int, str, bool]:
     """Sorts the events of one subject into the order in which they happened."""
     seq = event.seq

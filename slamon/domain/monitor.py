@@ -16,11 +16,9 @@ What must be kept for the next restart (`durable`) is as small as it can be: a d
 what can matter no more is forgotten (see `forgetting`), a little at each advance.
 """
 
-import enum
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from typing import assert_never
 
 from slamon.domain.agreement import Agreement
@@ -55,11 +53,13 @@ from slamon.domain.events import (
     ExclusionEvent,
     RequestsEvent,
     ServiceStatus,
+    Taken,
     TicketEvent,
 )
 from slamon.domain.forgetting import forgettable
 from slamon.domain.intervals import FOREVER
-from slamon.domain.slot_facts import WIDTHS, SlotFacts, cut, joined
+from slamon.domain.service_facts import ServiceFacts
+from slamon.domain.slot_facts import WIDTHS, SlotFacts, joined
 from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket, ending_of, wanted_alert
 
@@ -70,21 +70,6 @@ FORGOTTEN_EVERY = HOUR  # how often all that is kept is looked through
 LOOKS_AT_ONCE = 2000  # of that at one advance, a ms or two
 FORGETTING_COSTS = 100  # looks
 MANY_TIMERS = 1000  # out of use, before it is worth while to look for them
-REWRITTEN_AT_ONCE = (
-    100  # records of services of the width that is written no more: a commit is not to take seconds
-)
-
-
-class Taken(enum.Enum):
-    """What became of an event."""
-
-    ACCEPTED = "accepted"
-    LATE = "late"  # accepted, but earlier than what was known of its subject
-    DUPLICATE = "duplicate"
-    CONFLICTING_DUPLICATE = "conflicting_duplicate"
-    UNMATCHED = "unmatched"  # no agreement speaks about it
-    TOO_LATE = "too_late"  # it speaks of a time of which nothing is kept any more
-    SUBJECT_TOO_LARGE = "subject_too_large"  # as many events of its subject are kept as are allowed
 
 
 Subject = Ticket | Watch
@@ -119,7 +104,11 @@ class Monitor:
         by_customer: dict[str, list[Agreement]] = {}
         for agreement in agreements:
             by_customer.setdefault(agreement.customer, []).append(agreement)
-        self.customers = {name: Customer(name, found) for name, found in sorted(by_customer.items())}
+        self._slots = SlotFacts(hourly=hourly)
+        self.customers = {
+            name: Customer(name, found, self._slots) for name, found in sorted(by_customer.items())
+        }
+        self._services = ServiceFacts(self.customers, self._slots, self._soil, durable=durable)
         self.now: int | None = None
         self._steps = steps
         self._on_time = on_time
@@ -127,17 +116,13 @@ class Monitor:
         self._keep = keep
         self._horizon = -FOREVER  # see `horizon`
         self._subject_limit = FOREVER if subject_limit is None else subject_limit
+        self._limit = FOREVER  # the same, but what is restored is never too much
         self._recall = recall
         self._at_hand = at_hand
         self._cooling: deque[tuple[int, Customer, Ticket]] = deque()  # decided ones, with when to pack them
         self._sweep: Iterator[FactKey | None] | None = None  # what is looked through, to be forgotten
         self._sweeps_at = -FOREVER  # the next time
         self._released_unknown = 0  # of the packed and the released tickets, those that nobody saw open
-        self._services: dict[tuple[str | None, str], dict[str, AvailabilityEvent]] = {}  # by id
-        self._slots = SlotFacts(hourly=hourly)
-        self._outgrown: dict[
-            FactKey, tuple[FactKey, ...]
-        ] = {}  # records of the other width, by which ones to replace them
         self._alerts = AlertBook()
         self._decisions: list[Decision] = []
         self._aside: dict[FactKey, Facts] = {}  # restored, but no agreement speaks of it
@@ -171,7 +156,7 @@ class Monitor:
             parts = self._slots.resized(facts)
             for one, part in parts.items():
                 self.restore(one, part)
-            self._outgrown[key] = tuple(parts)
+            self._services.replace(key, parts)
             return
         if facts.tickets is not None and self._restore_ticket(key, facts.tickets):
             return
@@ -219,6 +204,7 @@ class Monitor:
         for subject in self._alerts.subjects():
             self._find_owner(subject, now)
         self._changed.clear()
+        self._services.take_back(self._horizon)
 
     def _find_owner(self, subject: AlertSubject, now: int) -> None:
         """Somebody has to end the alerts of a subject, also when its ticket, objective, version or customer is gone."""
@@ -240,11 +226,11 @@ class Monitor:
             case TicketEvent():
                 return self._take_ticket(event)
             case AvailabilityEvent():
-                return self._take_availability(event)
+                return self._services.take_status(event, self._horizon, self._limit)
             case ExclusionEvent():
                 return self._take_exclusion(event)
             case RequestsEvent():
-                return self._take_requests(event)
+                return self._services.take_requests(event, self._horizon, self._limit)
             case _:
                 assert_never(event)
 
@@ -259,7 +245,8 @@ class Monitor:
                 newest = customer.timeline(service).newest()
                 if newest is not None:  # else nothing was known anyway
                     at = max(since, newest + 1)
-                    self.apply(AvailabilityEvent(mark, at, customer.id, service, ServiceStatus.UNKNOWN))
+                    lost = AvailabilityEvent(mark, at, customer.id, service, ServiceStatus.UNKNOWN)
+                    self._services.take_status(lost, -FOREVER, FOREVER)
 
     def _take_ticket(self, event: TicketEvent) -> Taken:
         customer = self.customers.get(event.customer)
@@ -275,63 +262,13 @@ class Monitor:
         known = ticket.history.find(event)
         if known is not None:
             return _repeated(known, event)
-        if len(ticket.history.events) >= self._subject_limit and self.now is not None:
+        if len(ticket.history.events) >= self._limit:
             return Taken.SUBJECT_TOO_LARGE
         ticket.add(event)
         self._soil(ticket)
         if self._durable:
             self._changed[ticket.key] = None
         return Taken.ACCEPTED if ticket.history.events[-1] is event else Taken.LATE
-
-    def _take_availability(self, event: AvailabilityEvent) -> Taken:
-        if event.customer is None:
-            concerned = [
-                customer for customer in self.customers.values() if event.service in customer.services
-            ]
-        else:
-            customer = self.customers.get(event.customer)
-            concerned = [customer] if customer is not None and event.service in customer.services else []
-        if not concerned:
-            return Taken.UNMATCHED
-        subject = (event.customer, event.service)
-        events = self._services.setdefault(subject, {})
-        known = events.get(event.id)
-        if known is not None:
-            return _repeated(known, event)
-        events[event.id] = event
-        if self._durable:
-            self._changed[self._slots.add(event)] = None
-        late = False
-        for customer in concerned:
-            timeline = customer.timeline(event.service)
-            if timeline.repeat(event):  # the watches see it when the heartbeat before would have been missed
-                continue
-            since = timeline.unsettled_since(event.time)
-            timeline.add(event)
-            late = late or timeline.events[-1] is not event
-            for watch in customer.availability_watches:
-                if watch.objective.service == event.service:
-                    watch.settlement.unsettle(since)
-                    self._soil(watch)
-        return Taken.LATE if late else Taken.ACCEPTED
-
-    def _take_requests(self, event: RequestsEvent) -> Taken:
-        customer = self.customers.get(event.customer)
-        watches = [] if customer is None else customer.requests_watches
-        concerned = [watch for watch in watches if watch.objective.service == event.service]
-        if customer is None or not concerned:
-            return Taken.UNMATCHED
-        log = customer.request_log(event.service)
-        known = log.find(event)
-        if known is not None:
-            return _repeated(known, event)
-        newest = log.add(event)
-        if self._durable:
-            self._changed[self._slots.add(event)] = None
-        for watch in concerned:
-            watch.hear(event)
-            self._soil(watch)
-        return Taken.ACCEPTED if newest else Taken.LATE
 
     def _take_exclusion(self, event: ExclusionEvent) -> Taken:
         customer = self.customers.get(event.customer)
@@ -343,7 +280,7 @@ class Monitor:
         known = next((one for one in events if one.id == event.id), None)
         if known is not None:
             return _repeated(known, event)
-        if len(events) >= self._subject_limit and self.now is not None:
+        if len(events) >= self._limit:
             return Taken.SUBJECT_TOO_LARGE
         customer.add_exclusion(event)
         if self._durable:
@@ -387,9 +324,11 @@ class Monitor:
             self._pack_decided(now)
             if self._keep is not None:
                 self._forget_some(now)
+                self._services.forget(self._horizon)
 
     def _move_to(self, now: int) -> None:
         self.now = now
+        self._limit = self._subject_limit
         if self._keep is not None and now:
             self._horizon = now - self._keep
 
@@ -638,6 +577,8 @@ class Monitor:
     ) -> None:
         """`watches` gets those to be judged; `counted` those of which no more than the standing is another."""
         customer = self.customers[ticket.customer]
+        if customer.tickets.get(ticket.id) is not ticket:
+            return  # judged a moment ago, and packed
         ticket.read(when.now)
         looked = ticket.look(when.now)
         changed = customer.tell_tally(ticket, looked)
@@ -743,23 +684,13 @@ class Monitor:
 
     def drain(self) -> list[Decision]:
         """What was decided since the last call: changed records first, then the rest in the order of deciding."""
-        if not self._changed and not self._decisions and not self._outgrown:
+        if not self._changed and not self._decisions and not self._services.has_changed():
             return []
-        decided = [*self._records(), *self._decisions]
+        records = [FactsChanged(key, self._facts(key)) for key in self._changed]
+        decided = [*self._services.changed(self._facts), *records, *self._decisions]
         self._changed = {}
         self._decisions = []
         return decided
-
-    def _records(self) -> list[FactsChanged]:
-        """Those that changed, and some of those to be rewritten: what replaces a record is written whole as it goes."""
-        outgrown = dict(islice(self._outgrown.items(), REWRITTEN_AT_ONCE))
-        for key, replacing in outgrown.items():
-            self._changed.update(dict.fromkeys(replacing))
-            del self._outgrown[key]
-        return [
-            *(FactsChanged(key, self._facts(key)) for key in self._changed),
-            *(FactsChanged(key, None) for key in outgrown),
-        ]
 
     def facts(self) -> Iterator[tuple[FactKey, Facts]]:
         """Everything that another monitor needs to go on from here, by `restore` and `start`.
@@ -767,7 +698,7 @@ class Monitor:
         It may go on itself meanwhile: a record is given as it is then, and those that are new come by `drain`.
         """
         keys = [
-            *self._slots,
+            *self._slots.keys(),
             *(
                 FactKey(FactKind.TICKET, customer.id, ticket)
                 for customer in self.customers.values()
@@ -793,15 +724,13 @@ class Monitor:
             for statement in watch.settlement.statements():
                 yield statement_fact(statement), Facts(statement=statement)
         yield from list(self._aside.items())
-        for key, replacing in tuple(self._outgrown.items()):
-            found = (facts for one in replacing if (facts := self._facts(one)) is not None)
-            yield key, cut(found, key)
+        yield from self._services.outgrown(self._facts)
 
     def count_facts(self) -> int:
         """How many `facts` would give, without making them; or some more, for tickets of which only alerts are known."""
         return (
             len(self._slots)
-            + len(self._outgrown)
+            + self._services.count_outgrown()
             + sum(
                 len(customer.tickets) + len(customer.cold) + customer.cold.alerts + len(customer.exclusions)
                 for customer in self.customers.values()
@@ -814,7 +743,7 @@ class Monitor:
     def _facts(self, key: FactKey) -> Facts | None:
         """What stands under the key; None: nothing."""
         if key.kind in WIDTHS:
-            return self._slots.facts(key) if key in self._slots else self._aside.get(key)
+            return self._slots.facts(key) or self._aside.get(key)
         customer = self.customers.get(key.customer or "")
         if customer is None:
             return None

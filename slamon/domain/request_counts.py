@@ -14,9 +14,8 @@ from slamon.domain.agreement import ExclusionsCountAs, RequestsObjective
 from slamon.domain.counted_time import CountedTime
 from slamon.domain.crossings import Lengths
 from slamon.domain.decisions import Outcome, Ratios, RequestCounts
-from slamon.domain.events import RequestsEvent
 from slamon.domain.intervals import Span
-from slamon.domain.request_log import RequestLog
+from slamon.domain.request_log import Bucket, RequestLog
 
 Amount = int | Fraction
 
@@ -132,18 +131,20 @@ class Requests:
 
     def read(self, now: int) -> None:
         """Take the buckets that are known at `now` and reach into the range."""
-        events, until = self._log.events, self.end + self._log.longest
-        while self._next < len(events) and events[self._next].time <= now and events[self._next].time < until:
-            self._take(events[self._next])
+        log, before = self._log, min(now + 1, self.end + self._log.longest)
+        self._next = max(self._next, log.forgotten)
+        while self._next < len(log) and log.end_of(self._next) < before:
+            self._take(log[self._next])
             self._next += 1
 
-    def _take(self, event: RequestsEvent) -> None:
-        start, self.newest = event.time - event.duration, event.time
+    def _take(self, bucket: Bucket) -> None:
+        start, end, total, bad = bucket
+        self.newest = end
         self.taken += 1
-        self.total.add(start, event.time, event.total)
-        self.bad.add(start, event.time, event.bad)
+        self.total.add(start, end, total)
+        self.bad.add(start, end, bad)
         if self.outside is not self.total:
-            self.outside.add(start, event.time, event.total)
+            self.outside.add(start, end, total)
 
     def has_passed(self, t: int) -> bool:
         """Whether a bucket more that ends at `t` came too late to be read in its order."""
@@ -155,7 +156,7 @@ class Requests:
             filled.forget_from(t)
         first = self._log.first_from(self.start + 1)
         self._next = max(self._log.first_from(t), first)
-        self.newest = self._log.events[self._next - 1].time if self._next > first else None
+        self.newest = self._log.end_of(self._next - 1) if self._next > first else None
 
     def counts(self, span: Span, now: int) -> RequestCounts:
         """The requests in [start, end), which lies in the range, by the buckets known at `now`."""

@@ -3,13 +3,17 @@
 Earlier releases wrote days. Which of the two is written is said once; records of the other width are taken back, too.
 """
 
-from bisect import insort
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any
 
 from slamon.domain.decisions import FactKey, FactKind, Facts
 from slamon.domain.events import DAY, HOUR, AvailabilityEvent, RequestsEvent, order_key
+from slamon.domain.intervals import Span
+from slamon.domain.service_history import E, ServiceHistory
 
 ServiceEvent = AvailabilityEvent | RequestsEvent
+Side = tuple[str | None, str]  # customer or None, and service
 
 WIDTHS = {
     FactKind.SERVICE_DAY: DAY,
@@ -20,37 +24,82 @@ WIDTHS = {
 
 
 class SlotFacts:
-    """What monitors reported of services, by the key of the record in which it stands."""
+    """What was heard of services, by whose record it stands in: of a service, of a customer or none, of a slot."""
 
     def __init__(self, *, hourly: bool) -> None:
-        """`hourly`: records are of an hour, else of a day."""
-        self._services = FactKind.SERVICE_HOUR if hourly else FactKind.SERVICE_DAY
-        self._requests = FactKind.REQUESTS_HOUR if hourly else FactKind.REQUESTS_DAY
+        """`hourly`: a record is of an hour, else of a day."""
+        self._kinds = (
+            (FactKind.SERVICE_HOUR, FactKind.REQUESTS_HOUR)
+            if hourly
+            else (FactKind.SERVICE_DAY, FactKind.REQUESTS_DAY)
+        )
         self._width = HOUR if hourly else DAY
-        self._slots: dict[FactKey, list[ServiceEvent]] = {}
+        self._hours = self._width // HOUR  # in a record
+        self._services: dict[Side, ServiceHistory[AvailabilityEvent]] = {}
+        self._requests: dict[Side, ServiceHistory[RequestsEvent]] = {}
 
-    def __contains__(self, key: FactKey) -> bool:
-        return key in self._slots
+    def services(self, customer: str | None, service: str) -> ServiceHistory[AvailabilityEvent]:
+        """What was heard of a service for one customer; None: for all."""
+        found = self._services.get((customer, service))
+        if found is None:
+            found = self._services[customer, service] = ServiceHistory(AvailabilityEvent)
+        return found
 
-    def __len__(self) -> int:
-        return len(self._slots)
+    def requests(self, customer: str, service: str) -> ServiceHistory[RequestsEvent]:
+        found = self._requests.get((customer, service))
+        if found is None:
+            found = self._requests[customer, service] = ServiceHistory(RequestsEvent)
+        return found
 
-    def __iter__(self) -> Iterator[FactKey]:
-        yield from self._slots
+    # Records ---------------------------------------------------------------------------------------------------------
+
+    def span_of(self, t: int) -> Span:
+        """Of the record in which an event at `t` stands."""
+        start = t - t % self._width
+        return start, start + self._width
 
     def key_of(self, event: ServiceEvent) -> FactKey:
-        """The record in which it stands."""
-        kind = self._services if isinstance(event, AvailabilityEvent) else self._requests
+        """Of the record in which it stands."""
+        kind = self._kinds[isinstance(event, RequestsEvent)]
         return FactKey(kind, event.customer, event.service, event.time // self._width)
 
-    def add(self, event: ServiceEvent) -> FactKey:
-        """Returns the key of the record that is another now."""
-        key = self.key_of(event)
-        insort(self._slots.setdefault(key, []), event, key=order_key)
-        return key
+    def __len__(self) -> int:
+        """Of records."""
+        heard: list[ServiceHistory[Any]] = [*self._services.values(), *self._requests.values()]
+        return sum(len(self._slots(one.hours())) for one in heard)
 
-    def facts(self, key: FactKey) -> Facts:
-        return packed(self._slots[key])
+    def keys(self) -> Iterator[FactKey]:
+        """Of all records."""
+        services, requests = self._kinds
+        for (customer, service), history in self._services.items():
+            yield from (FactKey(services, customer, service, slot) for slot in self._slots(history.hours()))
+        for (customer, service), log in self._requests.items():
+            yield from (FactKey(requests, customer, service, slot) for slot in self._slots(log.hours()))
+
+    def _slots(self, hours: list[int]) -> dict[int, None]:
+        return dict.fromkeys(hour // self._hours for hour in hours)
+
+    def facts(self, key: FactKey) -> Facts | None:
+        """The record of that key as it is now; None: there is none."""
+        side = key.customer, key.subject
+        if key.kind is self._kinds[0]:
+            services = self._events(self._services.get(side), key.slot)
+            return Facts(services=services) if services else None
+        requests = self._events(self._requests.get(side), key.slot)
+        return Facts(requests=requests) if requests else None
+
+    def _events(self, history: ServiceHistory[E] | None, slot: int) -> tuple[E, ...]:
+        if history is None:
+            return ()
+        hours = history.hours(slot * self._hours, (slot + 1) * self._hours)
+        return tuple(event for hour in hours for event in history.events(hour))
+
+    def past(self, history: ServiceHistory[Any], horizon: int) -> list[list[int]]:
+        """The hours of a history whose records end at the horizon or before; those of one record together, in order."""
+        hours = history.hours(end=horizon // self._width * self._hours)
+        return [list(one) for _, one in groupby(hours, key=lambda hour: hour // self._hours)]
+
+    # Records of the other width --------------------------------------------------------------------------------------
 
     def is_outgrown(self, key: FactKey) -> bool:
         """Whether a record of that key is of the other width."""

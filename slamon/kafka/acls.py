@@ -124,16 +124,16 @@ def commands(acls: Iterable[Acl], principal: str, bootstrap: str) -> list[str]:
 
 def missing(acls: Iterable[Acl], rights: Mapping[str, frozenset[str] | None]) -> list[str]:
     """A sentence for each topic on which there are too few. `rights`: by topic; None: the brokers do not say."""
-    faults = []
-    for acl in acls:
-        have = rights.get(acl.name)
-        if have is None:
-            continue
-        held = have | ({"Describe"} if have & HOLD_DESCRIBE else set())
-        lacking = [operation for operation in acl.operations if operation not in held]
-        if lacking:
-            faults.append(_words(lacking, str(acl)))
-    return faults
+    found = [(acl, lacking(acl, rights.get(acl.name))) for acl in acls]
+    return [_words(operations, str(acl)) for acl, operations in found if operations]
+
+
+def lacking(acl: Acl, held: frozenset[str] | None) -> tuple[str, ...]:
+    """Which of its operations are not allowed. `held`: None: the brokers do not say."""
+    if held is None:
+        return ()
+    implied = {"Describe"} if held & HOLD_DESCRIBE else set()
+    return tuple(operation for operation in acl.operations if operation not in held | implied)
 
 
 def denied(error: BaseException | None, settings: Settings) -> str | None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import msgspec
 
 from slamon.domain.decisions import AlertTransition, FactKey, FactKind, Facts
+from slamon.kafka.delay import DelayMemory
 from slamon.kafka.formats import NEWEST, PREVIOUS, pack, unpack
 from slamon.settings import FORMATS
 
@@ -82,6 +83,7 @@ class Positions(msgspec.Struct, frozen=True, array_like=True):
     alerts_seen: int
     gaps: tuple[Gap, ...] = ()
     orphans: tuple[Orphan, ...] = ()
+    delay: DelayMemory = DelayMemory()
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -99,7 +101,9 @@ def owner_record(owner: Owner) -> Record:
 
 
 def positions_record(positions: Positions, version: int = NEWEST) -> Record:
-    return POSITIONS, _head(version) + _encode(positions)
+    # The delay came later, at the end: a release that does not know it reads over it, and until there was one nothing differs.
+    whole = positions if positions.delay.episode else msgspec.structs.astuple(positions)[:-1]
+    return POSITIONS, _head(version) + _encode(whole)
 
 
 def outbox_record(number: int, transition: AlertTransition | None, version: int = NEWEST) -> Record:

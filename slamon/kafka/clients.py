@@ -158,11 +158,14 @@ class TaskProducer:
                     target: [await delivery for delivery in deliveries] for target, deliveries in sent.items()
                 }
                 await self._producer.commit_transaction()
-        except TimeoutError as late:
-            # Sends to a topic that is denied never end; only the transaction knows why.
+        except Exception as error:
+            # Sends to a topic that is denied never end, or fail for another reason; only the transaction knows that one.
             outcome = self._outcome()
-            failure = outcome.exception() if outcome is not None and outcome.done() else None
-            raise failure or late from late
+            ended = outcome is not None and outcome.done() and not outcome.cancelled()
+            failure = outcome.exception() if outcome is not None and ended else None
+            if failure is None:
+                raise
+            raise failure from error
         return {target: batches[0].offset for target, batches in placed.items()}
 
     async def _send(self, target: tuple[str, int], records: Sequence[Outgoing]) -> list[asyncio.Future[Any]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, TransactionalIdAuthorizationFailed, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.coordination import FindCoordinatorRequest
@@ -22,7 +22,7 @@ from slamon.settings import KafkaSettings
 
 TIMEOUT = 20.0  # s for one question
 UNKNOWN_TOPIC = 3
-NOT_OURS = 53  # TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+DENIED = ("TopicAuthorizationFailedError", "GroupAuthorizationFailedError")  # by the names of `error`
 NOT_ASKED = -(1 << 31)  # the broker does not know our rights
 
 # Bits of the answer, by the names that access control lists give them.
@@ -102,7 +102,7 @@ class Cluster:
     topics: Mapping[str, TopicSeen]
     internal: Mapping[str, TopicSeen]
     group: GroupSeen
-    transactions: str | None = None  # why the transactional id of a task may not be used
+    transactions_denied: bool = False  # the transactional id of a task may not be used
 
 
 class _MetadataResponse(Response):  # type: ignore[misc]  # - aiokafka ships no types
@@ -237,7 +237,7 @@ async def look(settings: KafkaSettings, names: Sequence[str], group: str) -> Clu
             internal,
             # To look for a coordinator makes its topic, where there has never been one.
             await _group(admin, group) if "__consumer_offsets" in internal else GroupSeen("Dead", (), None),
-            await _transactions(admin, f"{group}-0") if "__transaction_state" in internal else None,
+            "__transaction_state" in internal and await _transactions_denied(admin, f"{group}-0"),
         )
 
 
@@ -287,14 +287,14 @@ async def _group(admin: Any, group: str) -> GroupSeen:
     return GroupSeen(one["state"], members, _rights(one["authorized_operations"]))
 
 
-async def _transactions(admin: Any, name: str) -> str | None:
+async def _transactions_denied(admin: Any, name: str) -> bool:
     """Where to find the coordinator is told to who may describe the id; nothing else can be tried without taking it."""
     of_transactions = 1
     try:
-        code = (await ask(admin, FindCoordinatorRequest(name, of_transactions))).error_code
-    except (KafkaError, TimeoutError) as error:
-        return type(error).__name__
-    return for_code(code).__name__ if code == NOT_OURS else None
+        code: int = (await ask(admin, FindCoordinatorRequest(name, of_transactions))).error_code
+    except (KafkaError, TimeoutError):
+        return False
+    return for_code(code) is TransactionalIdAuthorizationFailed
 
 
 def _rights(bits: int) -> frozenset[str] | None:

@@ -10,7 +10,7 @@ A release reads two formats, its own and the one before, so that pods of two rel
 tasks from each other. Which one a task writes: see `to_write`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -82,8 +82,85 @@ class _Contents:
     unpack: Callable[[FactKey, bytes], Facts]
 
 
-def _events(member: str, event: type[Event]) -> _Contents:
-    """Events as rows of all that the key does not say."""
+# Written out: of all that a restore does, this is done most often, and to unpack each row anew takes three times as long.
+
+
+def _tickets(key: FactKey, rows: Iterable[Any]) -> tuple[TicketEvent, ...]:
+    customer, ticket = _customer(key), key.subject
+    return tuple(
+        [
+            TicketEvent(
+                row.id,
+                row.time,
+                customer,
+                ticket,
+                row.seq,
+                row.status,
+                row.waiting_on,
+                row.priority,
+                row.service,
+                row.reply,
+                row.opened_at,
+                row.attributes,
+            )
+            for row in rows
+        ]
+    )
+
+
+def _services(key: FactKey, rows: Iterable[Any]) -> tuple[AvailabilityEvent, ...]:
+    customer, service = key.customer, key.subject
+    return tuple(
+        [
+            AvailabilityEvent(row.id, row.time, customer, service, row.status, row.seq, row.interval)
+            for row in rows
+        ]
+    )
+
+
+def _requests(key: FactKey, rows: Iterable[Any]) -> tuple[RequestsEvent, ...]:
+    customer, service = _customer(key), key.subject
+    return tuple(
+        [
+            RequestsEvent(row.id, row.time, customer, service, row.total, row.bad, row.duration, row.seq)
+            for row in rows
+        ]
+    )
+
+
+def _exclusions(key: FactKey, rows: Iterable[Any]) -> tuple[ExclusionEvent, ...]:
+    customer, exclusion = _customer(key), key.subject
+    return tuple(
+        [
+            ExclusionEvent(
+                row.id,
+                row.time,
+                customer,
+                exclusion,
+                row.state,
+                row.seq,
+                row.reason,
+                row.start,
+                row.end,
+                row.service,
+                row.announced_at,
+                row.approved_by,
+                row.evidence,
+            )
+            for row in rows
+        ]
+    )
+
+
+def _customer(key: FactKey) -> str:
+    assert key.customer is not None, "only what is known of a service may be for everybody"
+    return key.customer
+
+
+def _events(
+    member: str, event: type[Event], whole: Callable[[FactKey, Iterable[Any]], tuple[Event, ...]]
+) -> _Contents:
+    """Events as rows of all that the key does not say; `whole`: makes events of such rows."""
     fields = list(msgspec.structs.fields(event))
     del fields[NAMED_BY_KEY]
     row = msgspec.defstruct(
@@ -95,12 +172,9 @@ def _events(member: str, event: type[Event]) -> _Contents:
     )
     events_of, row_of = attrgetter(member), attrgetter(*(one.name for one in fields))
     decode = msgspec.msgpack.Decoder(tuple[row, ...]).decode  # type: ignore[valid-type]  # - made just above
-    make: Callable[..., Event] = event
 
     def unpack(key: FactKey, packed: bytes) -> Facts:
-        named = key.customer, key.subject
-        rows = map(msgspec.structs.astuple, decode(packed))
-        return _facts(**{member: tuple([make(*row[:2], *named, *row[2:]) for row in rows])})
+        return _facts(**{member: whole(key, decode(packed))})
 
     return _Contents(lambda facts: [row_of(one) for one in events_of(facts)], unpack)
 
@@ -111,12 +185,12 @@ def _whole(member: str, what: type[AlertMemory] | type[Statement]) -> _Contents:
 
 
 _CONTENTS = {
-    FactKind.TICKET: _events("tickets", TicketEvent),
-    FactKind.SERVICE_DAY: _events("services", AvailabilityEvent),
-    FactKind.SERVICE_HOUR: _events("services", AvailabilityEvent),
-    FactKind.REQUESTS_DAY: _events("requests", RequestsEvent),
-    FactKind.REQUESTS_HOUR: _events("requests", RequestsEvent),
-    FactKind.EXCLUSION: _events("exclusions", ExclusionEvent),
+    FactKind.TICKET: _events("tickets", TicketEvent, _tickets),
+    FactKind.SERVICE_DAY: _events("services", AvailabilityEvent, _services),
+    FactKind.SERVICE_HOUR: _events("services", AvailabilityEvent, _services),
+    FactKind.REQUESTS_DAY: _events("requests", RequestsEvent, _requests),
+    FactKind.REQUESTS_HOUR: _events("requests", RequestsEvent, _requests),
+    FactKind.EXCLUSION: _events("exclusions", ExclusionEvent, _exclusions),
     FactKind.ALERT: _whole("alert", AlertMemory),
     FactKind.STATEMENT: _whole("statement", Statement),
 }

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from slamon.domain.decisions import AlertTransition
 from slamon.kafka.alert_numbers import Announced
 
 
@@ -49,6 +50,15 @@ class Figures:
     producers_abandoned: int = 0  # could not be closed; their sockets may linger
 
 
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A task that is being restored is still ours, see `Committed`. `told`: an alert that it could not commit yet."""
+
+    partition: int
+    proved_at: float
+    told: AlertTransition | None
+
+
 def _nothing(_: object) -> None:
     pass
 
@@ -64,4 +74,5 @@ class Observations:
     figures: Figures = field(default_factory=Figures)
     committed: Callable[[Committed], None] = _nothing
     restored: Callable[[Restored], None] = _nothing
+    proved: Callable[[Proved], None] = _nothing
     entered: Callable[[int, str], None] = _nothing_of_two  # a task, by partition, went into this state

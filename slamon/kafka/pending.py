@@ -17,8 +17,7 @@ from slamon.domain.decisions import (
     Statement,
     StatementIssued,
 )
-from slamon.domain.events import Event
-from slamon.domain.monitor import Taken
+from slamon.domain.events import Event, Taken
 from slamon.kafka import changelog
 from slamon.kafka.alert_numbers import Announced
 from slamon.kafka.changelog import Positions

@@ -5,6 +5,7 @@ The alerts topic needs no nonce: its partition has no other writer, and our prod
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,10 +48,19 @@ class Found:
     inputs: dict[str, Bounds]
 
 
+async def _nothing() -> None:
+    pass
+
+
 async def read_back(
-    settings: KafkaSettings, name: str, partition: int, inputs: list[TopicPartition], nonce: bytes
+    settings: KafkaSettings,
+    name: str,
+    partition: int,
+    inputs: list[TopicPartition],
+    nonce: bytes,
+    meanwhile: Callable[[], Awaitable[None]] = _nothing,
 ) -> Found:
-    """Everything, once our owner record with the nonce is committed.
+    """Everything, once our owner record with the nonce is committed. `meanwhile` is done between two polls.
 
     Raises Stalled, changelog.Unreadable, and what aiokafka raises.
     """
@@ -65,7 +75,7 @@ async def read_back(
             partitions = [alerts, *inputs]
             first = await reader.beginning_offsets(partitions)
             end = await reader.end_offsets(partitions)
-        reading = await _read_changelog(reader, changelog, nonce, settings.restore_timeout)
+        reading = await _read_changelog(reader, changelog, nonce, settings.restore_timeout, meanwhile)
         start = first[alerts] if reading.positions is None else reading.positions.alerts_seen
         if not first[alerts] <= start <= end[alerts]:
             start = first[alerts]
@@ -76,7 +86,11 @@ async def read_back(
 
 
 async def _read_changelog(
-    reader: Any, changelog: TopicPartition, nonce: bytes, stalled_after: float
+    reader: Any,
+    changelog: TopicPartition,
+    nonce: bytes,
+    stalled_after: float,
+    meanwhile: Callable[[], Awaitable[None]],
 ) -> Reading:
     loop = asyncio.get_running_loop()
     while True:
@@ -94,6 +108,7 @@ async def _read_changelog(
                                 reading.check()
                                 return reading
                         limit.reschedule(loop.time() + stalled_after)
+                    await meanwhile()
                     await clients.breathe()
         except OffsetOutOfRangeError:
             # The log was trimmed under us. What was read so far may have been deleted since: begin with nothing.

@@ -20,7 +20,7 @@ The rules:
 import asyncio
 import enum
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +30,9 @@ from aiokafka.errors import IllegalOperation, ProducerFenced
 
 from slamon import clock
 from slamon.codec import Rejected, RejectReason, decode, format_instant
-from slamon.domain.decisions import FactKey, FactsChanged
-from slamon.domain.events import Event, ExclusionEvent, TicketEvent
-from slamon.domain.monitor import Monitor, Taken
+from slamon.domain.decisions import AlertTransition, FactKey, FactsChanged
+from slamon.domain.events import Event, ExclusionEvent, Taken, TicketEvent
+from slamon.domain.monitor import Monitor
 from slamon.kafka import acls, changelog, clients, formats, restore
 from slamon.kafka.alert_numbers import AlertNumbers
 from slamon.kafka.bare_records import whole_record
@@ -40,9 +40,10 @@ from slamon.kafka.changelog import Gap, Owner, Positions, Reading
 from slamon.kafka.clients import Outgoing, TaskProducer
 from slamon.kafka.dead_letter_limits import Allowance
 from slamon.kafka.dead_letters import Place, dead_letter, size, tally
+from slamon.kafka.delay import Delay, DelayMemory
 from slamon.kafka.formats import NEWEST
 from slamon.kafka.input_clock import InputClock
-from slamon.kafka.observations import Committed, Observations, Restored
+from slamon.kafka.observations import Committed, Observations, Proved, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.pending import Pending
 from slamon.kafka.rewriting import ChangelogLength
@@ -137,6 +138,12 @@ class Task:
         self.committed: dict[str, int] = {}  # topic → position that stands in the changelog
         self.proved_at: float | None = None  # monotonic; see `Committed`
         self.alerts = AlertNumbers()
+        self._delay = Delay(
+            company.settings.application_id, partition, round(kafka.delay_limit * clock.MICROSECONDS)
+        )
+        self._applied_to = (
+            clock.wall()
+        )  # like `now`, but by the wall clock; before it is known, since when we try
         self._company = company
         self._kafka = kafka
         self._names = kafka.topics
@@ -150,6 +157,7 @@ class Task:
         self._format = NEWEST
         self._length = ChangelogLength()
         self._nonce = b""  # of our owner record
+        self._told: AlertTransition | None = None  # of the delay, while it cannot be committed
         self._gaps: tuple[Gap, ...] = ()
         self._homes: set[str] = set()  # customers that belong here
         self._letters = Allowance(kafka.dead_letter_records, kafka.dead_letter_bytes)
@@ -274,7 +282,10 @@ class Task:
         assert self.monitor is not None
         shown = [one.shows for one in self.clocks.values()]
         known = [at for at in shown if at is not None]
-        latest = clock.judged_at(min(known)) if len(known) == len(shown) else 0
+        whole = len(known) == len(shown)
+        latest = clock.judged_at(min(known)) if whole else 0
+        if whole:
+            self._applied_to = min(known)
         if latest > self.now:
             self.now = latest
             if self._copied:
@@ -284,8 +295,21 @@ class Task:
                 self.monitor.advance(latest)
                 self._unjudged = False
                 self._gather()
+        self._announce(self._delay.judge(self._applied_to, clock.wall(), clock.monotonic()))
         if self._next_commit() < self._waits_until:
             self._wake.set()
+
+    def firing(self) -> Iterator[AlertTransition]:
+        """The alerts that fire, each as it was announced."""
+        assert self.monitor is not None
+        yield from self.monitor.firing()
+        if self._delay.memory.firing is not None:
+            yield self._delay.memory.firing
+
+    def _announce(self, transition: AlertTransition | None) -> None:
+        """What is about the task itself, and not decided by the monitor."""
+        if transition is not None:
+            self._pending.alerts.append(self.alerts.announce(transition))
 
     def _gather(self) -> None:
         assert self.monitor is not None
@@ -521,8 +545,8 @@ class Task:
 
     def _positions(self) -> Positions:
         inputs = {topic: one.position for topic, one in self.clocks.items()}
-        alerts = self.alerts
-        return Positions(inputs, self.now, alerts.newest, alerts.seen_to, self._gaps, alerts.orphans)
+        alerts, delay = self.alerts, self._delay.memory
+        return Positions(inputs, self.now, alerts.newest, alerts.seen_to, self._gaps, alerts.orphans, delay)
 
     def _owner(self) -> Outgoing:
         owner = Owner(self._nonce, self._company.instance, self._company.started)
@@ -548,6 +572,10 @@ class Task:
         for gap in self._place(reading.positions, found.inputs):
             monitor.lose_sight(f"{gap.topic}/{self.partition}/{gap.start}", self.now)
         self._settle_alerts(found)
+        delay = reading.positions.delay if reading.positions is not None else DelayMemory()
+        self._announce(self._delay.restore(delay))
+        if self.now:
+            self._applied_to = self.now
         self._issue_again(reading)
         self._pending.moved = True  # the first commit records where it starts from
         self._unjudged = True
@@ -569,10 +597,23 @@ class Task:
         self._producer = TaskProducer(kafka, name)
         await self._producer.start(kafka.commit_timeout)
         await self._commit([self._owner()])
-        found = await restore.read_back(kafka, name, self.partition, self.inputs, self._nonce)
+        self._told = None
+        await self._keep_proving()
+        found = await restore.read_back(
+            kafka, name, self.partition, self.inputs, self._nonce, self._keep_proving
+        )
         if found.reading.positions is None:
             await self._check_that_nothing_was_lost()
         return found
+
+    async def _keep_proving(self) -> None:
+        """In a long restore the task must stay provably ours, or nobody may be told that its verdicts are late."""
+        if clock.monotonic() - self._last_commit >= self._kafka.session_timeout / 4:
+            await self._commit([self._owner()])
+        self._delay.judge(self._applied_to, clock.wall(), clock.monotonic())
+        told, self._told = self._told, self._delay.memory.firing
+        proved = Proved(self.partition, self.proved_at or 0.0, None if told is self._told else self._told)
+        self._company.observations.proved(proved)
 
     async def _check_that_nothing_was_lost(self) -> None:
         async with asyncio.timeout(self._kafka.commit_timeout):

@@ -4,6 +4,7 @@ It prints a table and asserts nothing: figures differ from machine to machine, r
 """
 
 import asyncio
+import gc
 import logging
 import os
 import platform
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from slamon import __version__, logs
+from slamon.daemon import CYCLES
 from slamon.settings import LogSettings
 from tests.benchmarks import brokers, pages, pure
 from tests.benchmarks.measuring import FULL, QUICK, Effort, LeftOut, Row
@@ -39,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[Effort], Iterator[Row] | AsyncIterator[Row]]] = 
 def main(*, quick: bool, only: tuple[str, ...]) -> None:
     """Measure slamon against the bare libraries it stands on, in one run on one machine."""
     effort = QUICK if quick else FULL
+    gc.set_threshold(*CYCLES)  # as the daemon does; the baselines have it, too
     logs.set_up(LogSettings(level="error"))
     logging.disable(logging.ERROR)  # what libraries mutter on the way to a success
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)

@@ -8,6 +8,7 @@ from slamon.domain.calendars import ALWAYS
 from slamon.domain.error_budget import Burn, burn_of
 from slamon.domain.events import DAY, HOUR, MINUTE, AvailabilityEvent, ServiceStatus
 from slamon.domain.periods import TimeWindow, Unit
+from slamon.domain.service_history import ServiceHistory
 from slamon.domain.service_timeline import ServiceTimeline
 from tests.laws.worlds import MIDNIGHT, day_of
 
@@ -19,9 +20,14 @@ TERMS = Agreement("terms", "acme", "UTC", *SPAN, day_of(MIDNIGHT), (API,))
 
 def burn(status: ServiceStatus, now: int, until: int) -> Burn:
     """The service is up from the first instant, and has this status since noon of the second day."""
-    timeline = ServiceTimeline()
-    timeline.add(AvailabilityEvent("e1", MIDNIGHT, None, "api", ServiceStatus.UP))
-    timeline.add(AvailabilityEvent("e2", MIDNIGHT + 36 * HOUR, None, "api", status))
+    history = ServiceHistory(AvailabilityEvent)
+    timeline = ServiceTimeline(history)
+    for event in (
+        AvailabilityEvent("e1", MIDNIGHT, None, "api", ServiceStatus.UP),
+        AvailabilityEvent("e2", MIDNIGHT + 36 * HOUR, None, "api", status),
+    ):
+        history.take(event, limit=2)
+        timeline.add(event)
     timeline.read(now)
     measured = measure(TERMS, API, timeline, (), (), SPAN, now)
     return burn_of(TERMS, API, measured, ROW, SPAN, now, until)

@@ -14,18 +14,24 @@ from slamon.domain.agreement import (
     Measure,
     Objective,
     Reporting,
+    StopOn,
     TicketFilter,
     TicketObjective,
 )
+from slamon.domain.alerts import AlertBook
 from slamon.domain.calendars import ALWAYS
 from slamon.domain.decisions import (
+    AlertMemory,
+    AlertTransition,
     FactKey,
     FactKind,
     Facts,
     FactsChanged,
+    Reason,
     RevisionReason,
     Statement,
     StatementIssued,
+    Transition,
 )
 from slamon.domain.events import (
     DAY,
@@ -36,11 +42,12 @@ from slamon.domain.events import (
     ExclusionReason,
     ExclusionState,
     ServiceStatus,
+    Taken,
     TicketEvent,
     TicketStatus,
 )
-from slamon.domain.forgetting import LEEWAY, needed
-from slamon.domain.monitor import Monitor, Taken
+from slamon.domain.forgetting import LEEWAY, forgettable, needed
+from slamon.domain.monitor import Monitor
 from slamon.domain.periods import TimeWindow, Unit
 from tests.laws.worlds import MIDNIGHT, day_of
 
@@ -226,14 +233,42 @@ def test_a_ticket_that_is_not_decided_is_never_forgotten() -> None:
 
 
 def test_a_ticket_that_holds_a_service_down_is_never_forgotten() -> None:
+    """Not even one without clocks, because nobody saw it open."""
     daemon = Daemon(agreement(SHOP))
-    daemon.take(MIDNIGHT, ticket(MIDNIGHT))
+    daemon.take(MIDNIGHT, ticket(MIDNIGHT - HOUR, TicketStatus.RESOLVED), ticket(MIDNIGHT))
     for day in range(0, 1000, 50):
         daemon.take(MIDNIGHT + day * DAY)
     assert daemon.holds(FactKind.TICKET) == ["T-1"]
     [standing] = daemon.monitor.standings()
     assert standing.seconds is not None
     assert standing.seconds.down == standing.at - standing.period[0]
+
+
+def test_what_a_forgotten_ticket_came_to_is_as_if_it_had_never_been() -> None:
+    daemon = Daemon(agreement(FIX, SHOP))
+    daemon.take(MIDNIGHT + 3 * HOUR, ticket(MIDNIGHT), ticket(MIDNIGHT + 2 * HOUR, TicketStatus.RESOLVED))
+    [customer] = daemon.monitor.customers.values()
+    [watch] = customer.availability_watches
+    assert watch.tickets is not None
+    tally = customer.tally("terms", "fix")
+    assert (tally.missed, len(watch.tickets.by_ticket(MIDNIGHT, NOW))) == ([MIDNIGHT + HOUR], 1)
+    daemon.take(MIDNIGHT + 4 * HOUR + KEEP)
+    assert (tally.missed, watch.tickets.by_ticket(MIDNIGHT, NOW)) == ([], [])
+
+
+def test_a_ticket_is_kept_as_long_as_its_clocks_stopped_inside_the_horizon_by_other_terms() -> None:
+    closes = dataclasses.replace(FIX, stop_on=StopOn.CLOSED, target=100 * DAY)
+    second = MIDNIGHT + 50 * DAY
+    daemon = Daemon(
+        dataclasses.replace(agreement(closes), end=second),
+        dataclasses.replace(agreement(dataclasses.replace(closes, stop_on=StopOn.RESOLVED)), start=second),
+    )
+    daemon.take(MIDNIGHT + 1, ticket(MIDNIGHT), ticket(MIDNIGHT + 1, TicketStatus.RESOLVED))
+    daemon.take(second + 1)
+    daemon.take(second + KEEP)
+    assert [clock.decided_at for clock in daemon.monitor.clocks()] == [second]
+    daemon.take(second + KEEP + HOUR)
+    assert daemon.holds(FactKind.TICKET) == []
 
 
 def test_an_exclusion_is_forgotten_when_its_span_and_its_last_word_lie_before_the_horizon() -> None:
@@ -247,6 +282,16 @@ def test_an_exclusion_is_forgotten_when_its_span_and_its_last_word_lie_before_th
     assert daemon.holds(FactKind.EXCLUSION) == ["storm"]
     daemon.take(cancelled + KEEP + HOUR)
     assert daemon.holds(FactKind.EXCLUSION) == []
+
+
+def test_a_forgotten_exclusion_is_declared_no_longer() -> None:
+    daemon = Daemon(agreement(SHOP))
+    daemon.take(MIDNIGHT, storm(MIDNIGHT, MIDNIGHT + DAY))
+    [customer] = daemon.monitor.customers.values()
+    assert len(customer.declared(MIDNIGHT)) == 1
+    now = MIDNIGHT + DAY + KEEP + HOUR
+    daemon.take(now)
+    assert customer.declared(now) == ()
 
 
 def test_statements_are_forgotten_and_the_newest_of_an_objective_stays_for_ever() -> None:
@@ -275,6 +320,45 @@ def test_alerts_of_a_period_are_forgotten_when_it_ended_before_the_horizon() -> 
     assert daemon.holds(FactKind.ALERT) != []
     daemon.take(end + KEEP + HOUR)
     assert daemon.holds(FactKind.ALERT) == []
+
+
+def test_an_alert_that_fires_is_not_forgotten() -> None:
+    subject = ("objective", "acme", "terms", "shop", f"{MIDNIGHT}")
+    fired = AlertTransition(
+        "a", 1, Transition.FIRED, 0, 0, late=False, reason=Reason.LIMIT_EXCEEDED, labels={}, annotations={}
+    )
+    book = AlertBook()
+    book.restore("fires", AlertMemory(subject, "0/1", 1, fired))
+    book.restore("over", AlertMemory(subject, "0/1", 1, None))
+    book.restore("rolling", AlertMemory(subject, "rolling", 1, None))
+    book.restore("of a ticket", AlertMemory(("ticket", "acme", "T-1"), "resolution/1", 1, None))
+    due = [key.subject for key in forgettable([], book, {}, HORIZON) if key is not None]
+    assert due == ["over"]
+
+
+def test_a_successor_that_is_being_filled_forgets_what_the_monitor_forgets() -> None:
+    daemon = Daemon(agreement(FIX, SHOP))
+    daemon.take(MIDNIGHT + 3 * HOUR, ticket(MIDNIGHT), ticket(MIDNIGHT + 2 * HOUR, TicketStatus.RESOLVED))
+    daemon.take(MIDNIGHT + 3 * HOUR, storm(MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR))
+    daemon.take(MIDNIGHT + KEEP - DAY)
+    successor = Monitor([agreement(FIX, SHOP)], steps=False, keep=KEEP)
+    for key, facts in daemon.monitor.facts():
+        successor.restore(key, facts)
+    before = dict(daemon.kept)
+    daemon.take(MIDNIGHT + KEEP + 5 * DAY)
+    gone = before.keys() - daemon.kept.keys()
+    assert {key.kind for key in gone} == {
+        FactKind.TICKET,
+        FactKind.EXCLUSION,
+        FactKind.ALERT,
+        FactKind.STATEMENT,
+    }
+    for key in before.keys() | daemon.kept.keys():
+        if before.get(key) != daemon.kept.get(key):
+            successor.restore(key, daemon.kept.get(key))
+    successor.start(MIDNIGHT + KEEP + 5 * DAY)
+    assert dict(successor.facts()) == daemon.kept
+    assert successor.drain() == []
 
 
 def test_what_no_agreement_speaks_of_is_forgotten_by_its_own_times() -> None:
@@ -369,16 +453,17 @@ def test_at_one_advance_only_a_little_is_forgotten_and_the_rest_soon_after_witho
             ticket(MIDNIGHT + 1, TicketStatus.RESOLVED, f"T-{number}"),
         )
     now = MIDNIGHT + KEEP + HOUR
-    left = count
     daemon.take(now)
-    while daemon.holds(FactKind.TICKET):
-        assert left - 25 <= len(daemon.holds(FactKind.TICKET)) < left
-        left = len(daemon.holds(FactKind.TICKET))
+    left = count
+    while found := daemon.holds(FactKind.TICKET):
+        assert left - 25 <= len(found) < left
+        left = len(found)
         wake_at = daemon.monitor.wake_at()
         assert wake_at is not None
         assert wake_at <= now
         now += 1
         daemon.take(now)
+    assert left < 25
     daemon.take(now + 1)
     assert daemon.monitor.wake_at() == MIDNIGHT + KEEP + 2 * HOUR
 

@@ -24,8 +24,8 @@ from slamon.domain.decisions import (
     Standing,
     Transition,
 )
-from slamon.domain.events import Event, TicketEvent
-from slamon.domain.monitor import Monitor, Taken
+from slamon.domain.events import Event, Taken, TicketEvent
+from slamon.domain.monitor import Monitor
 from slamon.kafka import rewriting, tasks
 from slamon.kafka.source import Source
 from slamon.settings import LogSettings, Settings

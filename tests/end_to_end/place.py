@@ -67,14 +67,22 @@ async def get(address: str, **parameters: str) -> tuple[int, bytes]:
         return 0, b""
 
 
+def run_slamon(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*SLAMON, *arguments], capture_output=True, text=True, check=False, timeout=120)
+
+
 class Daemon:
     """One `slamon run`, and what it has said."""
 
-    def __init__(self, config: Path, log: Path) -> None:
+    def __init__(self, config: Path, log: Path, release: Path | None = None) -> None:
+        """`release`: a folder in which another one is installed."""
         self.log = log
+        environment = os.environ if release is None else os.environ | {"PYTHONPATH": str(release)}
         with log.open("wb") as out:
             command = [*SLAMON, "run", "--config", str(config)]
-            self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=release
+            )
         self._ended = False  # by us
 
     def assert_goes_on(self) -> None:
@@ -216,6 +224,12 @@ class Place:
         self._write(config, self._said | changed)
         return config
 
+    def with_format(self, version: int) -> Path:
+        """Another file of settings, that asks for this format of the changelog."""
+        config = self.folder / f"format-{version}.yaml"
+        self._write(config, {**self._said, "format": version})
+        return config
+
     @property
     def partitions(self) -> int:
         return self.settings.kafka.partitions
@@ -256,14 +270,14 @@ class Place:
     async def make_topics(self) -> None:
         await topics.create(self.settings.kafka)
 
-    def start(self, config: Path | None = None) -> Daemon:
-        daemon = Daemon(config or self.config, self.folder / f"daemon-{next(_numbers)}.log")
+    def start(self, config: Path | None = None, release: Path | None = None) -> Daemon:
+        daemon = Daemon(config or self.config, self.folder / f"daemon-{next(_numbers)}.log", release)
         self.daemons.append(daemon)
         return daemon
 
-    async def running(self, config: Path | None = None) -> Daemon:
+    async def running(self, config: Path | None = None, release: Path | None = None) -> Daemon:
         """A daemon that owns every task and runs them all."""
-        daemon = await self.start(config).started()
+        daemon = await self.start(config, release).started()
         await self.until_owns(daemon, *range(self.partitions))
         return daemon
 

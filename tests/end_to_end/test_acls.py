@@ -1,5 +1,7 @@
 """What slamon must be allowed in Kafka: with exactly that everything works, and without any of it words name what is missing."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +11,20 @@ import orjson
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
+from aiokafka.structs import ConsumerRecord
 
+from slamon import clock
+from slamon.codec import Rejected, RejectReason
 from slamon.demo.processes import Kafka
+from slamon.doctor import Level, examined
 from slamon.kafka import acls, topics
 from slamon.kafka.acls import Acl, Doing, Resource
+from slamon.kafka.dead_letters import dead_letter
 from slamon.kafka.publish import publish
 from slamon.kafka.topics import Refused
 from slamon.settings import read_settings
 from tests.end_to_end.guarded import GUEST, PASSWORD, Certificates
-from tests.end_to_end.place import Place, until
+from tests.end_to_end.place import SLAMON, Place, until
 from tests.end_to_end.test_security import ACME, NOWHERE, alert_of, opened
 
 # As in Kafka's protocol.
@@ -212,3 +219,50 @@ async def test_a_right_that_is_taken_away_while_it_runs_ends_it_with_words(
     named = f"error: Kafka does not allow us Read, Write, DescribeConfigs on topic {place.names.alerts};"
     assert named in said, said
     assert "Traceback" not in said
+
+
+async def test_the_doctor_names_each_right_that_is_missing_and_misses_none_itself(
+    place: Place, config: Path, grants: Grants
+) -> None:
+    await place.make_topics()
+    settings = read_settings(config)
+    needed = acls.needed(settings, Doing.RUN)
+
+    async def found() -> list[str]:
+        examination = await examined(settings, config, clock.wall())
+        return [finding.what for group, finding in examination if finding.level is Level.ERROR]
+
+    await grants.exactly(needed)
+    assert [what for what in await found() if not what.startswith(NOWHERE)] == []
+    changelog = next(acl for acl in needed if acl.name == place.names.changelog)
+    for acl, operation in ((changelog, "Delete"), (needed[0], "Read")):
+        await grants.exactly(without(acl, operation, needed))
+        # Who may not read a topic may not even see it.
+        assert any(re.match(rf"no right to {operation}.* on {acl}: ", what) for what in await found())
+
+
+async def test_with_exactly_these_rights_dead_letters_are_listed_and_sent_again(
+    place: Place, config: Path, grants: Grants
+) -> None:
+    await place.make_topics()
+    event = orjson.dumps({**opened("T-1")})
+    home = await place.home("acme")
+    lost = ConsumerRecord(place.names.tickets, home, 0, 0, 0, None, event, None, 0, 0, ())
+    letter = dead_letter(
+        lost,
+        Rejected(RejectReason.IN_THE_FUTURE, "then"),
+        application=place.name,
+        topic=place.names.dead_letters,
+        partition=0,
+        limit=1_000_000,
+    )
+    await place.producer.send_and_wait(
+        letter.topic, letter.value, partition=letter.partition, headers=list(letter.headers)
+    )
+    await grants.exactly(acls.needed(read_settings(config), Doing.DEAD_LETTERS))
+    command = [*SLAMON, "dead-letters", "retry", "--config", str(config)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    assert said.decode() == f"{place.names.tickets}: 1 record sent again\n"
+    [record] = await place.records(place.names.tickets)
+    assert (record.value, record.partition) == (event, home)

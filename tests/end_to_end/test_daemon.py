@@ -34,6 +34,7 @@ from tests.end_to_end.place import (
     availability,
     get,
     placed,
+    run_slamon,
     ticket,
     until,
     whole_second,
@@ -81,10 +82,6 @@ def opened(name: str, ago: int, **members: object) -> dict[str, object]:
 
 def at_of(event: Event) -> int:
     return parse_instant(str(event["time"]))
-
-
-def run_slamon(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*SLAMON, *arguments], capture_output=True, text=True, check=False, timeout=120)
 
 
 async def test_tickets_and_outages_are_in_alertmanager_before_they_are_due_and_gone_when_they_end(
@@ -309,21 +306,23 @@ async def test_what_cannot_be_judged_becomes_a_dead_letter_as_it_came_and_the_st
     topic = place.names.tickets
     home = await place.home("acme")
     wrong = (home + 1) % PARTITIONS
+    headers = [("traceparent", b"\x00\xfe\xff"), ("empty", b"")]
     sent = {}
-    event = orjson.dumps(opened("T-9", MINUTE))
-    for value, partition, reason in (
-        (b"\x00\xff\x80 \n\xc3(", home, "not_json"),
-        (b"not JSON, but words", home, "not_json"),
-        (event, wrong, "wrong_partition"),
-    ):
-        headers = [("traceparent", b"\x00\xfe\xff"), ("empty", b"")]
+
+    async def bring(value: bytes, partition: int, reason: str) -> None:
         record = await place.producer.send_and_wait(
             topic, value, key=b"acme", partition=partition, headers=headers
         )
-        sent[value] = (partition, record.offset, reason, headers)
+        sent[value] = (partition, record.offset, reason)
+
+    await bring(b"\x00\xff\x80 \n\xc3(", home, "not_json")
+    await bring(b"not JSON, but words", home, "not_json")
+    await bring(orjson.dumps(opened("T-9", MINUTE)), wrong, "wrong_partition")
     await place.send(opened("T-1", 8 * MINUTE))
     daemon = await place.running()
     await place.fires("SlaTicketAtRisk T-1 75%")
+    # Only what comes after history was judged can be too late.
+    await bring(orjson.dumps(opened("T-8", 101 * DAY)), home, "too_late")
 
     async def all_are_there() -> bool:
         return len(await place.records(place.names.dead_letters)) >= len(sent)
@@ -333,7 +332,7 @@ async def test_what_cannot_be_judged_becomes_a_dead_letter_as_it_came_and_the_st
     assert {letter.value for letter in letters} == sent.keys()
     assert len(letters) == len(sent)
     for letter in letters:
-        partition, offset, reason, headers = sent[letter.value]
+        partition, offset, reason = sent[letter.value]
         assert letter.key == b"acme"
         assert list(letter.headers[: len(headers)]) == headers
         why = {name: value.decode() for name, value in letter.headers[len(headers) :]}
@@ -349,6 +348,7 @@ async def test_what_cannot_be_judged_becomes_a_dead_letter_as_it_came_and_the_st
         }
     await daemon.shows('slamon_events_rejected_total{reason="not_json"} 2.0')
     await daemon.shows('slamon_events_rejected_total{reason="wrong_partition"} 1.0')
+    await daemon.shows('slamon_events_rejected_total{reason="too_late"} 1.0')
 
 
 CUSTOMERS = [f"c{number}" for number in range(12)]

@@ -10,7 +10,7 @@ import contextlib
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ SESSION = 6.0  # s; what a pod must be silent for to lose its tasks
 REQUEST_TIMEOUT = 2.0  # s of one request to an Alertmanager
 GRACE = 25.0  # s a pod has to end in order, as the chart gives it
 WATCH_EVERY = 0.2  # s
+AGREEMENTS = "agreements.yaml"
 KINDS = ("tickets", "availability", "changelog", "alerts", "standings", "statements", "dead_letters")
 
 ALERTMANAGER = """\
@@ -90,7 +91,6 @@ class Pod:
         self.name = name
         self.program = program
         self.wanted = False
-        self.frozen = False
         self.lock = asyncio.Lock()  # one fault at a time
 
     def start(self) -> None:
@@ -98,11 +98,9 @@ class Pod:
         self.program.start()
 
     def freeze(self) -> None:
-        self.frozen = True
         self.program.signal(signal.SIGSTOP)
 
     def wake(self) -> None:
-        self.frozen = False
         self.program.signal(signal.SIGCONT)
 
     def lines(self) -> list[dict[str, Any]]:
@@ -112,10 +110,6 @@ class Pod:
     def said(self, event: str) -> list[dict[str, Any]]:
         """The lines of this event in its present life."""
         return [line for line in _events(self.program.said().encode()) if line["event"] == event]
-
-    def address(self) -> str | None:
-        started = self.said("started") if self.program.alive else []
-        return f"http://{HOST}:{started[0]['port']}" if started else None
 
 
 def _events(log: bytes) -> list[dict[str, Any]]:
@@ -129,7 +123,7 @@ def _events(log: bytes) -> list[dict[str, Any]]:
 
 @dataclass
 class Cluster:
-    """`events`: what happened to it beyond what was planned."""
+    """The locks are held by faults that cannot both be; what is noted of pods is judged in the end."""
 
     folder: Path
     kafka: Kafka
@@ -255,86 +249,92 @@ class Cluster:
             pod.start()
 
 
-def _proxy(pod: str, broker: int) -> str:
-    return f"{pod}-to-{broker}"
-
-
-def _settings(folder: Path, bootstrap: str, agreements: str, more: Mapping[str, object]) -> Path:
-    """A file of settings that differs between pods in `more`; without, it is for those who only look."""
-    kafka: dict[str, object] = {
-        "bootstrap_servers": bootstrap,
-        "partitions": PARTITIONS,
-        "session_timeout": SESSION,
-        "heartbeat_interval": 0.5,
-        "rebalance_timeout": 10,
-        "commit_timeout": 8,  # brokers are found dead within 2 s here
-        "restore_timeout": 30,
-        "topics": {kind: f"faults.{kind}" for kind in KINDS},
-    }
-    kafka_more = more.get("kafka")
-    said = {
-        "application_id": "faults",
-        "agreements": [agreements],
-        "http": {"host": HOST, "port": 0, "liveness_port": 0},
-        "log": {"format": "json"},
-        **more,
-        "kafka": {**kafka, **(kafka_more if isinstance(kafka_more, dict) else {})},
-    }
-    config = folder / f"{more.get('name', 'nobody')}.yaml"
-    config.write_bytes(orjson.dumps({name: value for name, value in said.items() if name != "name"}))
-    return config
-
-
 @contextlib.asynccontextmanager
 async def cluster(folder: Path, find: Callable[[str], Path], agreements: str) -> AsyncIterator[Cluster]:
     """Brokers, topics, network and receivers; no pod runs yet. `find`: where a part is."""
     java, libs = find("java"), find("kafka")
     quicken(java, libs, print)
-    (folder / "agreements.yaml").write_text(agreements)
+    (folder / AGREEMENTS).write_text(agreements)
     async with receiving() as receiver:
         with contextlib.ExitStack() as stack:
             network = stack.enter_context(Toxiproxy(folder / "network", program=find("toxiproxy-server")))
             alertmanager = stack.enter_context(
                 Alertmanager(folder / "alertmanager", program=find("alertmanager"), config=ALERTMANAGER)
             )
-            to_alertmanager = network.proxy("alertmanager", alertmanager.port)
-            to_receiver = network.proxy("receiver", receiver.port)
-            doors = {
-                pod.replace("-", "").upper(): {
-                    broker: network.proxy(_proxy(pod, broker), upstream=1) for broker in range(1, BROKERS + 1)
-                }
-                for pod in PODS
+            receivers = {
+                name: f"http://{HOST}:{network.proxy(name, port)}"
+                for name, port in (("receiver", receiver.port), ("alertmanager", alertmanager.port))
             }
+            doors = {pod: _doors(network, pod) for pod in PODS}
             kafka = stack.enter_context(
-                Kafka(folder / "kafka", java=java, libs=libs, brokers=BROKERS, properties=BROKER, doors=doors)
+                Kafka(
+                    folder / "kafka",
+                    java=java,
+                    libs=libs,
+                    brokers=BROKERS,
+                    properties=BROKER,
+                    doors={_listener(pod): ports for pod, ports in doors.items()},
+                )
             )
             pods = {}
-            for pod, (door, behind) in zip(PODS, kafka.behind.items(), strict=True):
-                for broker, port in behind.items():
+            for pod, ports in doors.items():
+                for broker, port in kafka.behind[_listener(pod)].items():
                     network.lead(_proxy(pod, broker), port)
-                config = _settings(
-                    folder,
-                    ",".join(f"{HOST}:{port}" for port in doors[door].values()),
-                    "agreements.yaml",
-                    {
-                        "name": pod,
-                        "kafka": {"group_instance_id": pod},
-                        "notifier": {
-                            "alertmanagers": [
-                                {"url": f"http://{HOST}:{to_receiver}/{pod}", "timeout": REQUEST_TIMEOUT},
-                                {"url": f"http://{HOST}:{to_alertmanager}", "timeout": REQUEST_TIMEOUT},
-                            ],
-                            "resend_interval": 5,
-                        },
-                    },
+                bootstrap = ",".join(f"{HOST}:{port}" for port in ports.values())
+                alertmanagers = [f"{receivers['receiver']}/{pod}", receivers["alertmanager"]]
+                config = _configure(
+                    folder, pod, bootstrap, alertmanagers=alertmanagers, group_instance_id=pod
                 )
                 program = Program(pod, [sys.executable, "-m", "slamon", "run", "--config", config], folder)
                 pods[pod] = Pod(pod, program)
-            settings = read_settings(_settings(folder, kafka.bootstrap, "agreements.yaml", {}))
+            settings = read_settings(_configure(folder, "nobody", kafka.bootstrap))
             await topics.create(settings.kafka)
-            made = Cluster(folder, kafka, network, alertmanager, receiver, settings, pods)
             try:
-                yield made
+                yield Cluster(folder, kafka, network, alertmanager, receiver, settings, pods)
             finally:
                 for each in pods.values():
                     each.program.kill()
+
+
+def _doors(network: Toxiproxy, pod: str) -> dict[int, int]:
+    """Ports by broker; where they lead is known when the brokers run."""
+    return {broker: network.proxy(_proxy(pod, broker), upstream=1) for broker in range(1, BROKERS + 1)}
+
+
+def _proxy(pod: str, broker: int) -> str:
+    return f"{pod}-to-{broker}"
+
+
+def _listener(pod: str) -> str:
+    """Kafka wants letters and digits."""
+    return pod.replace("-", "").upper()
+
+
+def _configure(
+    folder: Path, name: str, bootstrap: str, *, alertmanagers: Sequence[str] = (), **kafka: object
+) -> Path:
+    said = {
+        "application_id": "faults",
+        "agreements": [AGREEMENTS],
+        "kafka": {
+            "bootstrap_servers": bootstrap,
+            "partitions": PARTITIONS,
+            "session_timeout": SESSION,
+            "heartbeat_interval": 0.5,
+            "rebalance_timeout": 10,
+            "commit_timeout": 8,  # brokers are found dead within 2 s here
+            "restore_timeout": 30,
+            "delay_limit": 3600,  # that a task is behind is no fact, so no replay would say it
+            "topics": {kind: f"faults.{kind}" for kind in KINDS},
+            **kafka,
+        },
+        "notifier": {
+            "alertmanagers": [{"url": url, "timeout": REQUEST_TIMEOUT} for url in alertmanagers],
+            "resend_interval": 5,
+        },
+        "http": {"host": HOST, "port": 0, "liveness_port": 0},
+        "log": {"format": "json"},
+    }
+    config = folder / f"{name}.yaml"
+    config.write_bytes(orjson.dumps(said))  # JSON is YAML
+    return config

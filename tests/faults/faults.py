@@ -62,7 +62,6 @@ class Struck:
     start: int
     end: int
     told: tuple[str, ...]
-    pods: tuple[str, ...]
 
 
 # Pods -----------------------------------------------------------------------------------------------------------------
@@ -366,8 +365,7 @@ async def strike(cluster: Cluster, planned: Sequence[Planned], say: Say, struck:
             say(f"{at // 60:3.0f}:{at % 60:04.1f}  {fault.number:3}/{len(planned)}  {what}")
 
         await fault.kind.deed(cluster, Dice(fault.seed), tell)
-        pods = tuple(sorted({pod for pod in cluster.pods if any(pod in what for what in told)}))
-        struck.append(Struck(fault.number, fault.kind.name, start, clock.wall(), tuple(told), pods))
+        struck.append(Struck(fault.number, fault.kind.name, start, clock.wall(), tuple(told)))
 
     async with asyncio.TaskGroup() as group:
         last: asyncio.Task[None] | None = None

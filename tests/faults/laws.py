@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 
 from slamon.codec import format_instant, parse_instant
-from slamon.domain.decisions import FactKind, Facts
-from slamon.domain.events import SECOND, Event, ExclusionEvent, TicketEvent
-from slamon.domain.monitor import Monitor, Taken
+from slamon.domain.decisions import AlertTransition, FactKind, Facts
+from slamon.domain.events import SECOND, Event, ExclusionEvent, Taken, TicketEvent
+from slamon.domain.monitor import Monitor
 from slamon.records import clock_record, standing_record, statement_record
 from tests.faults.cluster import GRACE, REQUEST_TIMEOUT, SESSION
 from tests.faults.evidence import Evidence
@@ -261,8 +261,9 @@ def no_alert_was_untrue_of_the_facts_committed_with_it(evidence: Evidence, findi
     """A judge follows the changelog, commit by commit, and says what should fire.
 
     What a task has read but not judged yet may be committed too; it is judged when the task's clock moves next. So an
-    alert is true if it should fire before the commit's facts or after them (or was over in between), and what is open but
-    should not be, or the other way round, must not stay so until the clock has moved again.
+    alert is true if it should fire before the commit's facts, or after them, or was over in between, or after as many of
+    the inputs as had come when it was judged. And what is open but should not be, or the other way round, must not stay so
+    until the clock has moved again.
     """
     for partition, task in evidence.tasks.items():
         judge = evidence.monitor(partition, durable=False)
@@ -282,7 +283,10 @@ def no_alert_was_untrue_of_the_facts_committed_with_it(evidence: Evidence, findi
             after = _should_fire(judge, now)
             resolved = {one.id for one in commit.decided.values() if one.transition.value == "resolved"}
             for number, one in fired.items():
-                true = one.id in before | after or (one.id in resolved and _knows(judge, one.labels))
+                true = one.id in before | after or (
+                    _knows(judge, one.labels)
+                    and (one.id in resolved or _was_true_of_what_had_come(evidence, partition, commit, one))
+                )
                 finding.expect(true, f"partition {partition}, number {number} was untrue at {now}: {one}")
             differs = open_ ^ after
             for id_ in differs & differed:
@@ -293,6 +297,26 @@ def no_alert_was_untrue_of_the_facts_committed_with_it(evidence: Evidence, findi
 def _knows(judge: Monitor, labels: Mapping[str, str]) -> bool:
     """Whether it has facts of what the alert is about."""
     return "ticket" not in labels or labels["ticket"] in judge.customers[labels["customer"]].tickets
+
+
+def _was_true_of_what_had_come(
+    evidence: Evidence, partition: int, commit: Commit, alert: AlertTransition
+) -> bool:
+    """Whether it should fire after some part of what the commit has read of its subject, in the order in which it came."""
+    monitor = evidence.monitor(partition, durable=False)
+    monitor.start(0)
+    for record, event, _ in evidence.inputs:
+        if event is None or record.partition != partition:
+            continue
+        about_it = event.customer in (None, alert.labels["customer"]) and (
+            "ticket" not in alert.labels
+            or (isinstance(event, TicketEvent) and event.ticket == alert.labels["ticket"])
+        )
+        if about_it and record.offset < commit.positions.inputs[record.topic]:
+            monitor.apply(event)
+            if alert.id in _should_fire(monitor, alert.detected_at):
+                return True
+    return False
 
 
 def _should_fire(judge: Monitor, now: int) -> set[str]:

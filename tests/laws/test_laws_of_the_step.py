@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from slamon import records
-from slamon.domain import monitor as step
+from slamon.domain import service_facts
 from slamon.domain.agreement import (
     Agreement,
     Attainment,
@@ -39,6 +39,7 @@ from slamon.domain.decisions import (
     ClockRecord,
     ClockState,
     FactKey,
+    FactKind,
     Facts,
     FactsChanged,
     Outcome,
@@ -393,7 +394,7 @@ def test_records_of_the_other_width_are_taken_back_and_rewritten_without_a_word(
     said = (len(other.alerts), len(other.statements))
     promised: tuple[tuple[Agreement, ...], ...] = ((), world.agreements, world.agreements)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(step, "REWRITTEN_AT_ONCE", 1)
+        patch.setattr(service_facts, "REWRITTEN_AT_ONCE", 1)
         for agreements in promised:
             other.monitor = Monitor(agreements, steps=False, hourly=hourly)
             for key, facts in other.facts.items():
@@ -407,6 +408,68 @@ def test_records_of_the_other_width_are_taken_back_and_rewritten_without_a_word(
     assert other.facts == wanted.facts
     assert told(other.monitor) == told(wanted.monitor)
     assert (len(other.alerts), len(other.statements)) == said
+
+
+# ------------------------------------------------------------------------------------------------- what was long ago
+
+KEEP = 60 * DAY
+
+
+@st.composite
+def long_ago(draw: st.DrawFn) -> list[Event]:
+    """What services did long before there was an agreement, in order."""
+    events: list[Event] = []
+    for position in range(draw(st.integers(0, 6))):
+        time = MIDNIGHT - 200 * DAY + draw(st.integers(0, 100 * 144)) * 10 * MINUTE
+        service = draw(st.sampled_from(["api", "shop"]))
+        status = draw(st.sampled_from([ServiceStatus.UP, ServiceStatus.UP, ServiceStatus.DOWN]))
+        interval = draw(st.sampled_from([None, None, HOUR]))
+        customer = draw(st.sampled_from([CUSTOMER, None]))
+        events += [
+            AvailabilityEvent(f"old{position}", time, customer, service, status, interval=interval),
+            RequestsEvent(f"old{position}", time, CUSTOMER, service, total=10, bad=3, duration=HOUR),
+        ]
+    return sorted(events, key=lambda event: event.time)
+
+
+@dear
+@given(st.one_of(service_worlds(), request_worlds()), long_ago(), chances, st.booleans())
+def test_what_a_monitor_has_forgotten_of_services_changes_nothing_it_says_of_later(
+    world: World, before: list[Event], chance: Random, hourly: bool
+) -> None:
+    forgetful, other = (Daemon(world.agreements, steps=False, hourly=hourly) for _ in range(2))
+    forgetful.monitor = Monitor(world.agreements, steps=False, hourly=hourly, keep=KEEP)
+    now = MIDNIGHT - 200 * DAY
+    for event in before:
+        now = event.time
+        for daemon in (forgetful, other):
+            daemon.take([event], now)
+    while now < world.start:
+        now = min(now + 10 * DAY, world.start)
+        for daemon in (forgetful, other):
+            daemon.pass_to(now)
+    sides = {(key.kind, key.customer, key.subject) for key in forgetful.facts if key.slot}
+    assert len(sides) == sum(key.slot > 0 for key in forgetful.facts), (
+        "of each side the newest record is left"
+    )
+    assert FactKind.REQUESTS_HOUR not in {kind for kind, *_ in sides}
+    batches = journey(world, chance)
+    restored_at = chance.randrange(len(batches))
+    for number, (batch, then) in enumerate(batches):
+        if number == restored_at:
+            fresh = Monitor(world.agreements, steps=False, hourly=hourly, keep=KEEP)
+            for key, facts in forgetful.facts.items():
+                fresh.restore(key, facts)
+            fresh.start(now)
+            fresh.advance(now)
+            forgetful.monitor = fresh
+        for daemon in (forgetful, other):
+            daemon.take(batch, now := then)
+        assert told(forgetful.monitor) == told(other.monitor)
+    assert list(forgetful.monitor.firing()) == list(other.monitor.firing())
+    assert forgetful.alerts == other.alerts
+    assert forgetful.statements == other.statements
+    assert dict(forgetful.monitor.facts()) == forgetful.facts
 
 
 # ------------------------------------------------------------------------------------------------------------- batching

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from aiokafka import TopicPartition
 
 from slamon.doctor import Finding, Form, Group, Level, told
 from slamon.doctor.brokers_and_topics import CHECKS as OF_CLUSTER
-from slamon.doctor.brokers_and_topics import NEEDED
+from slamon.doctor.surroundings import agreements
 from slamon.doctor.tasks_and_inputs import CHECKS as OF_LOGS
 from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
 from slamon.kafka.changelog import Gap, Positions
@@ -81,7 +82,6 @@ def the_finding(cluster: Cluster, logs: Logs | None = None) -> Finding:
 
 def test_a_healthy_cluster_and_tasks_that_have_read_everything_are_well() -> None:
     assert findings(healthy()) == []
-    assert set(NEEDED) == set(type(NAMES).model_fields)
 
 
 def with_broker(**changes: Any) -> Cluster:
@@ -114,7 +114,7 @@ def test_a_broker_that_cannot_serve_is_named(changes: Mapping[str, Any], level: 
         (topic(NAMES.alerts, min_insync_replicas="3"), Level.WARNING, "while one broker is away, nothing can be written"),
         (topic(NAMES.alerts, min_insync_replicas="1"), Level.WARNING, "what one broker has taken, and nobody else"),
         (topic(NAMES.alerts, WELL), Level.ERROR, "unequal numbers of partitions"),
-        (replace(topic(NAMES.alerts), rights=ALL_RIGHTS - {"Write"}), Level.ERROR, "no right to Write slamon.alerts"),
+        (replace(topic(NAMES.alerts), rights=ALL_RIGHTS - {"Write"}), Level.ERROR, "no right to Write on topic slamon.alerts"),
         (replace(topic(NAMES.alerts), rights=ALL_RIGHTS, settings=None), Level.ERROR, "settings of slamon.alerts may not be seen"),
     ],
 )  # fmt: skip
@@ -141,12 +141,12 @@ def test_the_brokers_own_topics_must_have_copies_too() -> None:
         (
             GroupSeen("", (), None, "GroupAuthorizationFailedError"),
             Level.ERROR,
-            "the group slamon may not be seen",
+            "no right to Read on group slamon",
         ),
         (
             GroupSeen("Stable", ("a",), frozenset({"Describe"})),
             Level.ERROR,
-            "no right to Read as the group slamon",
+            "no right to Read on group slamon",
         ),
     ],
 )
@@ -240,8 +240,11 @@ def test_a_changelog_that_a_restore_would_suffer_from_is_told(
 
 
 def test_a_transactional_id_of_others_is_told() -> None:
-    finding = the_finding(replace(healthy(), transactions="TransactionalIdAuthorizationFailed"))
-    assert finding.what == "the transactional id slamon-0 may not be used: TransactionalIdAuthorizationFailed"
+    finding = the_finding(replace(healthy(), transactions_denied=True))
+    assert finding.what.startswith("no right to Write on transactional-id slamon-*: each task commits")
+    assert finding.help.endswith(
+        "--operation Write --transactional-id slamon- --resource-pattern-type prefixed"
+    )
 
 
 def test_one_slow_commit_is_no_clock_that_is_wrong() -> None:
@@ -270,3 +273,25 @@ def test_people_read_findings_by_heading_and_programs_all_of_them() -> None:
     [document] = told(found, Form.JSON)
     assert orjson.loads(document)["summary"] == {"error": 1, "warning": 1, "ok": 1}
     assert list(told(found[1:2], Form.TEXT))[-1] == "all is well"
+
+
+def test_agreements_that_need_facts_for_longer_than_they_are_kept_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text(
+        """\
+apiVersion: slamon/v1
+kind: Agreement
+metadata: {name: acme}
+spec:
+  customer: acme
+  effective: {from: 2026-01-01}
+  objectives: [{name: up, service: web, availability: {target: 99%, timeWindow: {calendar: year}}}]
+"""
+    )
+    settings = Settings(agreements=(tmp_path,))
+    [finding] = agreements(settings)
+    assert finding.level is Level.ERROR
+    assert "facts.keep" in finding.what + finding.help
+    [well] = agreements(
+        settings.model_copy(update={"facts": settings.facts.model_copy(update={"keep": 500})})
+    )
+    assert well == Finding(Level.OK, "1 agreement of 1 customer")

@@ -201,10 +201,11 @@ def _unknown(timeline: ServiceTimeline, measured: Measured, span: Span) -> Itera
 def _cause(timeline: ServiceTimeline, start: int) -> tuple[Cause, int | None]:
     if start == BEFORE_ALL:
         return Cause.BEFORE_ALL, None
-    before = [event for event in timeline.events if event.time <= start]
-    if before[-1].status is ServiceStatus.UNKNOWN:
+    heard = timeline.heard_by(start)
+    assert heard is not None, "before anything is heard, nothing is known since ever"
+    if heard.status is ServiceStatus.UNKNOWN:
         return Cause.REPORTED, None
-    return Cause.HEARTBEATS_MISSED, before[-1].time
+    return Cause.HEARTBEATS_MISSED, heard.time
 
 
 def _budget(

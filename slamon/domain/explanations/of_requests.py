@@ -62,9 +62,9 @@ def explain_requests(
 
     def failures(spans: Spans) -> Amount:
         filled = EvenlyFilled(Lengths(spans))
-        for event in log.events:
-            if event.time <= now:
-                filled.add(event.time - event.duration, event.time, event.bad)
+        for place in range(log.first_from(period[0]), log.first_from(now + 1)):
+            bucket = log[place]
+            filled.add(bucket.start, bucket.end, bucket.bad)
         return filled.after(period[0], now + 1)
 
     counts = said.requests

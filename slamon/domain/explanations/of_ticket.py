@@ -15,9 +15,8 @@ from typing import NamedTuple
 from slamon.domain.agreement import Agreement, Measure, TicketObjective
 from slamon.domain.calendars import Calendar
 from slamon.domain.decisions import ClockOutcome, ClockRecord
-from slamon.domain.events import TicketEvent
+from slamon.domain.events import Taken, TicketEvent
 from slamon.domain.intervals import Span
-from slamon.domain.monitor import Taken
 from slamon.domain.terms import ACTIVE, Fields, Terms, judged_period
 from slamon.domain.ticket_clock import Clock, Phase
 from slamon.domain.ticket_history import NEW
