@@ -4,6 +4,7 @@ import signal
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -364,6 +365,13 @@ def each_alert_was_heard_or_its_owner_was_lost_first(evidence: Evidence, finding
     heard = {(one.labels, one.starts) for one in evidence.heard}
     for partition, task in evidence.tasks.items():
         commit_of = {number: commit for commit in task.commits for number in commit.decided}
+        # Of these its owner may not even know that they stand: it was lost before the brokers answered.
+        last = {
+            number
+            for commit, following in pairwise(task.commits)
+            if commit.owner.nonce != following.owner.nonce
+            for number in commit.decided
+        }
         alerts = evidence.alerts[partition]
         end_of = {
             (alert.id, alert.episode): alert for alert in alerts.values() if alert.transition == "resolved"
@@ -379,7 +387,9 @@ def each_alert_was_heard_or_its_owner_was_lost_first(evidence: Evidence, finding
                 continue
             fired, ended = commit_of[number], commit_of[end.number]
             unworthy = end.said["late"] and parse_instant(end.said["at"]) < fired.at - RETENTION
-            lost = any(fired.at <= taking.at <= ended.at + TOLD_WITHIN for taking in task.takings)
+            lost = end.number in last or any(
+                fired.at <= taking.at <= ended.at + TOLD_WITHIN for taking in task.takings
+            )
             finding.expect(
                 lost or (fired is ended and unworthy),
                 f"partition {partition}: never heard, and resolved as {end.number}: {alert.said}",
