@@ -218,8 +218,10 @@ class ServiceFacts:
         return len(self._outgrown)
 
     def outgrown(self, facts: Callable[[FactKey], Facts | None]) -> Iterator[tuple[FactKey, Facts]]:
-        """The records of the other width that stand; `facts` gives those that are to replace them."""
+        """The records of the other width that stand then; `facts` gives those that are to replace them."""
         for key, by in tuple(self._outgrown.items()):
+            if key not in self._outgrown:  # replaced meanwhile
+                continue
             yield key, cut((found for one in by if (found := facts(one)) is not None), key)
 
     # Forgotten -------------------------------------------------------------------------------------------------------
