@@ -111,6 +111,7 @@ class ServiceFacts:
     ) -> None:
         """`soil`: is told each watch that has to judge anew. `durable`: what changes is to be written."""
         self._customers = customers
+        self._spoken_of = {service for customer in customers.values() for service in customer.services}
         self._slots = slots
         self._soil = soil
         self._durable = durable
@@ -153,6 +154,8 @@ class ServiceFacts:
 
     def _status_side(self, event: AvailabilityEvent) -> _StatusSide | None:
         """A side that is heard for the first time; None: it concerns nobody."""
+        if event.service not in self._spoken_of:
+            return None  # asked for each event of such a service, of which there may be many
         if event.customer is None:
             asked: Iterable[Customer | None] = self._customers.values()
         else:
