@@ -899,3 +899,15 @@ def test_heartbeats_missed_across_a_settled_end_amend_it_whatever_else_is_heard_
     unknown = [one.seconds.unknown for one in daemon.statements if one.seconds is not None]
     silent = 3 * DAY - 45 * MINUTE  # from the interval after the first one to the second
     assert unknown == [silent, silent + 15 * MINUTE]
+
+
+def test_alerts_of_one_instant_are_told_by_the_names_of_what_they_speak_of_whatever_was_heard_first() -> None:
+    told_of = []
+    for tickets in (("T-1", "T-2"), ("T-2", "T-1")):
+        daemon = Daemon([_HOUR_TO_RESOLVE], steps=False)
+        daemon.take(
+            [TicketEvent(name, MIDNIGHT, CUSTOMER, name, opened_at=MIDNIGHT - 2 * HOUR) for name in tickets],
+            MIDNIGHT + 1,
+        )
+        told_of.append([one.labels["ticket"] for one in daemon.alerts])
+    assert told_of == [["T-1", "T-2"]] * 2
