@@ -201,11 +201,10 @@ class AvailabilityWatch:
     def _continued(
         self, made_from: Measured | None, of: Span | None, burn: Burn | None, measured: Measured, period: Span
     ) -> Burn | None:
-        """The earlier one, if all it was made from is still so; of a rolling window in service hours the threshold is not."""
+        """The earlier one, if all it was made from is still so."""
         if made_from is None or burn is None:
             return None
-        always_the_same = self.objective.window.rolling is not None and self.objective.calendar.always
-        same = of == period or always_the_same
+        same = of == period or self.objective.window.rolling is not None
         return burn if same and availability.same_until(made_from, measured) >= burn.at else None
 
     def _look_ahead(self, measured: Measured, pair: BurnRatePair, now: int) -> int:

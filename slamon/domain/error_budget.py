@@ -10,9 +10,10 @@ Burn rates (Google SRE Workbook, chapter 5): a pair fires when over both its lon
 
     down / known > share x budget period / long window x (1 - target)
 
-and resolves when the short one no longer does. With service hours both spans are measured in service hours. Where less
-than `coverageBelow` of a long window is known, the pair is frozen: it neither fires nor resolves. Whether a pair fires is
-a function of the facts and the instant alone: the newest unfrozen instant at which it had to fire or to resolve decides.
+and resolves when the short one no longer does. With service hours both spans are measured in service hours, and the budget
+period of a rolling objective ends at the instant asked about: what is allowed then slides with it. Where less than
+`coverageBelow` of a long window is known, the pair is frozen: it neither fires nor resolves. Whether a pair fires is a
+function of the facts and the instant alone: the newest unfrozen instant at which it had to fire or to resolve decides.
 """
 
 from collections.abc import Iterator, Sequence
@@ -137,9 +138,18 @@ class _Pair:
         objective: AvailabilityObjective,
         measured: Measured,
         pair: BurnRatePair,
-        period: int,
+        period: Span,
     ) -> None:
-        floor = agreement.start
+        floor, rolling = agreement.start, objective.window.rolling
+        allowed = pair.share * (1 - objective.target)
+        budgets: tuple[Sliding, ...] = ()
+        if rolling is None:
+            allowed *= measured.service.between(*period)
+        elif objective.calendar.always:
+            allowed *= rolling
+        else:
+            budgets = (Sliding(measured.service, rolling, floor),)
+        self.numerator, self.denominator = allowed.as_integer_ratio()
         # The ratio is of what lies outside exclusions, whatever those count as in the verdict.
         self.windows = (
             *(
@@ -151,9 +161,9 @@ class _Pair:
                 for one in (measured.down, measured.unknown, measured.countable)
             ),
             Sliding(measured.service, pair.long),
+            *budgets,
         )
-        threshold = pair.share * (1 - objective.target) * period
-        self.numerator, self.denominator = threshold.numerator, threshold.denominator
+        self.longest = max(window.width for window in self.windows)
         self.coverage = objective.alerts.coverage_below
         self.conditions = (self.long, self.short, self.lost)
         self.stride = max(pair.short // 16, 1)
@@ -162,23 +172,19 @@ class _Pair:
         return values(self.windows, t)
 
     def long(self, at: Values) -> int:
-        down, unknown, applicable, _, _, _, service = at
-        return self.denominator * down * service - self.numerator * (applicable - unknown)
+        down, unknown, applicable, _, _, _, *spans = at
+        return self._over(down, applicable - unknown, *spans)
 
     def short(self, at: Values) -> int:
-        _, _, _, down, unknown, applicable, service = at
-        return self.denominator * down * service - self.numerator * (applicable - unknown)
+        _, _, _, down, unknown, applicable, *spans = at
+        return self._over(down, applicable - unknown, *spans)
+
+    def _over(self, down: int, known: int, service: int, period: int = 1) -> int:
+        return self.denominator * down * service - self.numerator * known * period
 
     def lost(self, at: Values) -> int:
         _, unknown, applicable, *_ = at
         return self.coverage.numerator * applicable - self.coverage.denominator * (applicable - unknown)
-
-
-def service_time(objective: AvailabilityObjective, measured: Measured, period: Span) -> int:
-    """How much service time the budget is of: the period's by its calendar, or a rolling window's."""
-    if objective.window.rolling is not None and objective.calendar.always:
-        return objective.window.rolling
-    return measured.service.between(*period)
 
 
 def burn_of(
@@ -193,11 +199,12 @@ def burn_of(
 ) -> Burn:
     """A pair at `now`; changes are looked for up to `until`, which is one if it may change at all.
 
+    `period`: the calendar period; a rolling one is known by its width.
     `before`: the same pair at an earlier instant, if up to then everything was as it is now; only what came after is
     looked at.
     """
-    pair = _Pair(agreement, objective, measured, row, service_time(objective, measured, period))
-    start = max(agreement.start, measured.start + row.long)
+    pair = _Pair(agreement, objective, measured, row, period)
+    start = max(agreement.start, measured.start + pair.longest)
     _, unknown, _, down_lately, *_ = pair.at(now)
     fails = bool(down_lately) or _touches(measured.down, now)
     measured_well = not unknown and not _touches(measured.unknown, now)

@@ -19,6 +19,7 @@ what can matter no more is forgotten (see `forgetting`), a little at each advanc
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import assert_never
 
 from slamon.domain.agreement import Agreement
@@ -125,6 +126,7 @@ class Monitor:
         self._released_unknown = 0  # of the packed and the released tickets, those that nobody saw open
         self._alerts = AlertBook()
         self._decisions: list[Decision] = []
+        self._told: list[tuple[AlertSubject, list[Decision]]] = []  # alerts of the instant judged
         self._aside: dict[FactKey, Facts] = {}  # restored, but no agreement speaks of it
         self._changed: dict[FactKey, None] = {}  # records to write, in the order of their first change
         self._dirty: dict[int, Subject] = {}  # by identity, in the order of their first change
@@ -359,6 +361,7 @@ class Monitor:
                 self._settle_watch_alerts(subject, when)
                 if isinstance(subject, AvailabilityWatch):
                     subject.rewind()
+        self._decide_alerts()
 
     def wake_at(self) -> int | None:
         """The next instant (microseconds) at which something is due although no event comes."""
@@ -560,6 +563,7 @@ class Monitor:
         for identity, ticket_watch in counted.items():
             if identity not in watches:  # else it is said already
                 self._say_standing(ticket_watch, now)
+        self._decide_alerts()
 
     def _meet_period_end(self, watch: Watch, now: int) -> None:
         """When a period of tickets has ended, those pending then are counted as pending of it."""
@@ -648,11 +652,18 @@ class Monitor:
         when: Instant,
     ) -> None:
         for id_, memory, transition in self._alerts.settle(customer, subject, wanted, ending, when):
+            decided: list[Decision] = [AlertChanged(transition)]
             if self._durable:
-                self._decisions.append(
-                    FactsChanged(FactKey(FactKind.ALERT, customer, id_), Facts(alert=memory))
-                )
-            self._decisions.append(AlertChanged(transition))
+                kept = FactsChanged(FactKey(FactKind.ALERT, customer, id_), Facts(alert=memory))
+                decided.insert(0, kept)
+            self._told.append((subject, decided))
+
+    def _decide_alerts(self) -> None:
+        """Of one instant in the order of names, so that what was heard first, or a restart, does not show in it."""
+        self._told.sort(key=itemgetter(0))
+        for _, decided in self._told:
+            self._decisions += decided
+        self._told.clear()
 
     # Standings ------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ and holds again when that is no longer so in the short one. For a rolling budget
 
     share x service time of the period / service time in the long window x (1 - target)
 
+The period of a rolling objective ends at the instant asked about, too: in service hours what is allowed slides with it.
+
 A bucket is in a window from when its end has passed, for its end is when it becomes known; before that nothing is guessed.
 It leaves as the beginning of the window passes it, evenly. A short window without requests says nothing: where buckets are
 longer than it, it is empty until the next one comes, and a limit that is broken stays so until requests show otherwise or
@@ -38,13 +40,14 @@ class Values(NamedTuple):
     bad_short: Amount
     total_short: Amount
     service: Amount  # time in the long window, or 1 where `allowed` is not divided by it
+    period: Amount  # service time of the rolling period, or 1 where `allowed` is not multiplied by it
 
 
 Condition = Callable[[Values], Amount]  # true where positive
 
 
 class Limit:
-    """`allowed`: a share of requests; with `service`, that times microseconds."""
+    """`allowed`: a share of requests, times microseconds with `service`, and for each microsecond of `period`."""
 
     def __init__(
         self,
@@ -53,11 +56,13 @@ class Limit:
         windows: tuple[int, int],
         allowed: Fraction,
         service: Sliding | None = None,
+        period: Sliding | None = None,
     ) -> None:
         self.bad = bad
         self.total = total
         self.long, self.short = windows
         self.service = service
+        self.period = period
         self._numerator, self._denominator = allowed.as_integer_ratio()
         self.conditions: tuple[Condition, ...] = (
             self.over_long,
@@ -73,6 +78,7 @@ class Limit:
             self.bad.after(t - self.short, t),
             self.total.after(t - self.short, t),
             1 if self.service is None else self.service.at(t),
+            1 if self.period is None else self.period.at(t),
         )
 
     def has_to_break(self, at: Values) -> bool:
@@ -82,13 +88,13 @@ class Limit:
         return at.total_long == 0 or (at.total_short != 0 and self.over_short(at) <= 0)
 
     def over_long(self, at: Values) -> Amount:
-        return self._over(at.bad_long, at.total_long, at.service)
+        return self._over(at.bad_long, at.total_long, at.service, at.period)
 
     def over_short(self, at: Values) -> Amount:
-        return self._over(at.bad_short, at.total_short, at.service)
+        return self._over(at.bad_short, at.total_short, at.service, at.period)
 
-    def _over(self, bad: Amount, total: Amount, service: Amount) -> Amount:
-        return self._denominator * bad * service - self._numerator * total
+    def _over(self, bad: Amount, total: Amount, service: Amount, period: Amount) -> Amount:
+        return self._denominator * bad * service - self._numerator * total * period
 
     def breaks(self, start: int, end: int) -> list[int]:
         """Start, end, and every instant between at which a window may bend or jump, in order."""
@@ -96,8 +102,9 @@ class Limit:
         for width in {self.long, self.short}:
             found.update(self.bad.breaks(width, start, end))
             found.update(self.total.breaks(width, start, end))
-        if self.service is not None:
-            found.update(self.service.breaks(start, end))
+        for sliding in (self.service, self.period):
+            if sliding is not None:
+                found.update(sliding.breaks(start, end))
         return sorted(found)
 
     def cannot_change(self, now: int, until: int, *, broken: bool) -> bool:
@@ -106,22 +113,33 @@ class Limit:
             [filled.after(t - self.short, FOREVER) for filled in (self.bad, self.total)] for t in (now, until)
         )
         if broken:
-            return self.service is None and self._over(least[0], most[1], 1) > 0
-        return self._over(most[0], least[1], 1 if self.service is None else self.long) <= 0
+            return self.service is None and self._over(least[0], most[1], 1, 1) > 0
+        service = 1 if self.service is None else self.long
+        return self._over(most[0], least[1], service, self._least_period(now, until)) <= 0
+
+    def _least_period(self, now: int, until: int) -> int:
+        """No less of it lies in the period before any instant from `now` to `until`: what all of them have in common."""
+        if self.period is None:
+            return 1
+        return self.period.lengths.between(max(until - self.period.width, self.period.floor), now)
 
 
-def burn_limit(objective: RequestsObjective, requests: Requests, pair: BurnRatePair, period: Span) -> Limit:
-    """A pair of the table; the ratio is of what lies outside exclusions, whatever those count as in the verdict."""
-    if objective.window.rolling is not None and objective.calendar.always:
-        service_time = objective.window.rolling
-    else:
-        service_time = requests.time.service.between(*period)
-    allowed = pair.share * (1 - objective.target) * service_time
-    windows = (pair.long, pair.short)
+def burn_limit(
+    agreement: Agreement, objective: RequestsObjective, requests: Requests, pair: BurnRatePair, period: Span
+) -> Limit:
+    """A pair of the table; the ratio is of what lies outside exclusions, whatever those count as in the verdict.
+
+    `period`: the calendar period; a rolling one is known by its width.
+    """
+    bad, total, windows = requests.bad, requests.outside, (pair.long, pair.short)
+    allowed = pair.share * (1 - objective.target)
+    service, rolling = requests.time.service, objective.window.rolling
+    if rolling is None:
+        allowed *= service.between(*period)
     if objective.calendar.always:
-        return Limit(requests.bad, requests.outside, windows, allowed / pair.long)
-    in_window = Sliding(requests.time.service, pair.long)
-    return Limit(requests.bad, requests.outside, windows, allowed, in_window)
+        return Limit(bad, total, windows, allowed * (rolling or 1) / pair.long)
+    sliding = None if rolling is None else Sliding(service, rolling, agreement.start)
+    return Limit(bad, total, windows, allowed, Sliding(service, pair.long), sliding)
 
 
 def rolling_limit(objective: RequestsObjective, requests: Requests, width: int) -> Limit:
@@ -129,15 +147,16 @@ def rolling_limit(objective: RequestsObjective, requests: Requests, width: int) 
 
 
 def earliest(agreement: Agreement, requests: Requests, limit: Limit) -> int:
-    """The instant before which nothing is looked at: what is measured would not fill the window."""
-    return max(agreement.start, requests.start + limit.long)
+    """The instant before which nothing is looked at: what is measured would not fill the windows."""
+    longest = limit.long if limit.period is None else max(limit.long, limit.period.width)
+    return max(agreement.start, requests.start + longest)
 
 
 def _flips(condition: Condition, left: int, right: int, at_left: Values, at_right: Values) -> list[int]:
     """All `t` in (left, right] at which the condition differs from what it was at `t - 1`; all is linear between them."""
     first, last = condition(at_left), condition(at_right)
     width = right - left
-    if at_left.service == at_right.service:
+    if at_left.service == at_right.service and at_left.period == at_right.period:
         if (first > 0) == (last > 0):
             return []
         return [left + step for step in sign_changes(first, Fraction(last - first, width), 0, width)]

@@ -145,7 +145,7 @@ class RequestsWatch:
     def _limit(self, step: str, requests: Requests, period: Span) -> Limit:
         pair, rolling = self._pairs.get(step), self.objective.window.rolling
         if pair is not None:
-            return burn_limit(self.objective, requests, pair, period)
+            return burn_limit(self.agreement, self.objective, requests, pair, period)
         assert rolling is not None
         return rolling_limit(self.objective, requests, rolling)
 

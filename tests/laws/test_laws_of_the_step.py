@@ -899,3 +899,51 @@ def test_heartbeats_missed_across_a_settled_end_amend_it_whatever_else_is_heard_
     unknown = [one.seconds.unknown for one in daemon.statements if one.seconds is not None]
     silent = 3 * DAY - 45 * MINUTE  # from the interval after the first one to the second
     assert unknown == [silent, silent + 15 * MINUTE]
+
+
+_ROLLING_IN_HOURS = _agreement(
+    RequestsObjective(
+        "r",
+        "api",
+        Fraction(9, 10),
+        TimeWindow(unit=None, rolling=2 * DAY),
+        CALENDARS["office"],
+        burn_rates=BURN_RATES,
+    )
+)
+
+
+def _few_failed(time: int, total: int) -> Event:
+    return RequestsEvent(f"{time}", time, CUSTOMER, "api", total=total, bad=total // 50, duration=10 * MINUTE)
+
+
+def test_a_burn_of_a_rolling_window_is_judged_by_the_service_hours_before_each_instant_not_before_now() -> (
+    None
+):
+    """Of the two days before ten past nine on a Monday, ten minutes were open; fifty minutes later it is an hour."""
+    undisturbed = Daemon([_ROLLING_IN_HOURS], steps=False)
+    for time, total in ((MIDNIGHT + 9 * HOUR + 10 * MINUTE, 100), (MIDNIGHT + 9 * HOUR + 25 * MINUTE, 0)):
+        undisturbed.take([_few_failed(time, total)], time + 1)
+    other = Daemon([_ROLLING_IN_HOURS], steps=False)
+    other.monitor = replaced(undisturbed.monitor, [_ROLLING_IN_HOURS], steps=False)
+    for daemon in (undisturbed, other):
+        daemon.pass_to(MIDNIGHT + 10 * HOUR)
+        assert [one.labels["step"] for one in daemon.monitor.firing()] == ["fast"]
+    undisturbed.pass_to(MIDNIGHT + 11 * HOUR)
+    told_of_fast = [(one.transition, one.at) for one in undisturbed.alerts]
+    assert told_of_fast == [
+        (Transition.FIRED, MIDNIGHT + 9 * HOUR + 10 * MINUTE),
+        (Transition.RESOLVED, MIDNIGHT + 10 * HOUR + 10 * MINUTE),
+    ]
+
+
+def test_alerts_of_one_instant_are_told_by_the_names_of_what_they_speak_of_whatever_was_heard_first() -> None:
+    told_of = []
+    for tickets in (("T-1", "T-2"), ("T-2", "T-1")):
+        daemon = Daemon([_HOUR_TO_RESOLVE], steps=False)
+        daemon.take(
+            [TicketEvent(name, MIDNIGHT, CUSTOMER, name, opened_at=MIDNIGHT - 2 * HOUR) for name in tickets],
+            MIDNIGHT + 1,
+        )
+        told_of.append([one.labels["ticket"] for one in daemon.alerts])
+    assert told_of == [["T-1", "T-2"]] * 2

@@ -12,6 +12,7 @@ from slamon.domain.request_counts import EvenlyFilled
 from slamon.domain.request_limits import Limit, broken_since, next_change
 
 LAST = 120
+FLOOR = -40  # the agreement began
 
 
 class Bucket(NamedTuple):
@@ -43,6 +44,7 @@ class Case(NamedTuple):
     short: int
     allowed: Fraction
     service: list[Span] | None
+    period: int | None  # the width of one that slides
     now: int
 
     def limit(self, known: list[Bucket]) -> Limit:
@@ -51,7 +53,8 @@ class Case(NamedTuple):
             bad.add(bucket.start, bucket.end, bucket.bad)
             total.add(bucket.start, bucket.end, bucket.total)
         service = None if self.service is None else Sliding(Lengths(self.service), self.long)
-        return Limit(bad, total, (self.long, self.short), self.allowed, service)
+        period = None if self.period is None else Sliding(Lengths(self.service or []), self.period, FLOOR)
+        return Limit(bad, total, (self.long, self.short), self.allowed, service, period)
 
     def inside_window(self, known: list[Bucket], width: int, t: int) -> tuple[Fraction, Fraction, bool]:
         """Bad and total in the window by the buckets that ended before `t`, one by one; and whether that is more than allowed."""
@@ -62,7 +65,9 @@ class Case(NamedTuple):
             bad += part * bucket.bad
             total += part * bucket.total
         service = 1 if self.service is None else length(clip(self.service, t - self.long, t))
-        return bad, total, bad * service > self.allowed * total
+        start = FLOOR if self.period is None else max(t - self.period, FLOOR)
+        period = 1 if self.period is None else length(clip(self.service or [], start, t) if start < t else [])
+        return bad, total, bad * service > self.allowed * period * total
 
     def history(self, known: list[Bucket], until: int) -> list[int | None]:
         """At each instant from 0 on, the last one before the limit broke."""
@@ -83,13 +88,15 @@ def cases(draw: st.DrawFn) -> Case:
     long = draw(st.integers(2, 40))
     scaled = draw(st.booleans())
     share = draw(st.fractions(0, 1, max_denominator=12))
+    period = draw(st.one_of(st.none(), st.integers(long, 80))) if scaled else None
     return Case(
         draw(st.lists(buckets(), max_size=6)),
         draw(st.one_of(st.just([(-100, 300)]), spans)),
         long,
         draw(st.integers(1, long)),
-        share * (long if scaled else 1),
+        share * (long if scaled and period is None else 1),
         draw(spans) if scaled else None,
+        period,
         draw(st.integers(1, LAST + 10)),
     )
 
