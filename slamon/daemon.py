@@ -205,7 +205,7 @@ class Daemon:
         return await current_view(
             (task.monitor, partial(_clock_of, task, task.monitor))
             for task in list(self._source.running())
-            if task.monitor is not None and task.monitor.now is not None
+            if task.monitor is not None and task.monitor.now is not None and task.judged
         )
 
     async def _keep_figures(self) -> None:

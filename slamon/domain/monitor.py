@@ -18,7 +18,7 @@ what can matter no more is forgotten (see `forgetting`), a little at each advanc
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from operator import itemgetter
 from typing import assert_never
 
@@ -65,6 +65,8 @@ from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket, ending_of, wanted_alert
 
 STANDING_EVERY = MINUTE  # a standing is written at once when what matters changes, else so often
+BETWEEN_BREAKS = 50  # tickets judged in one go, some ms
+A_WATCH = 10  # tickets take as long as a watch
 AT_HAND = 15 * MINUTE  # so long a decided ticket waits to be heard of again before it is packed
 PACKED_AT_ONCE = 200  # tickets at one advance, some ms
 FORGOTTEN_EVERY = HOUR  # how often all that is kept is looked through
@@ -306,6 +308,15 @@ class Monitor:
 
     def advance(self, now: int) -> None:
         """The clock shows `now`, not before what it showed: judge what changed, and what came due."""
+        for _ in self.advancing(now):
+            pass
+
+    def advancing(self, now: int) -> Generator[None]:
+        """As `advance`, with a break for others every few milliseconds: after a restore, all tickets are to be judged.
+
+        Nothing may be applied in a break; everything else may be asked, but that verdicts are of all facts holds only at the
+        end. What is left when it is closed before is judged the next time.
+        """
         if self.now is not None and now < self.now:
             raise ValueError(f"the clock went back from {self.now} to {now}")
         if self._steps:
@@ -315,12 +326,12 @@ class Monitor:
                 self._collect_timers(2 * now, of=Ticket)
             self._move_to(now)
             if self._dirty or self._orphans:
-                self._judge(now, 2 * now - 1, now)
+                yield from self._judging(now, 2 * now - 1, now)
         else:
             self._collect_timers(2 * now)
             self._move_to(now)
             if self._dirty or self._orphans:
-                self._judge(now, 2 * now, now - self._on_time)
+                yield from self._judging(now, 2 * now, now - self._on_time)
         if self._durable:
             self._say_standings(now)
             self._pack_decided(now)
@@ -538,31 +549,47 @@ class Monitor:
     # Verdicts -------------------------------------------------------------------------------------------------------
 
     def _judge(self, now: int, key: int, on_time: int) -> None:
-        """Judge everything that changed, as of `now`; statements due by `key` are given."""
+        for _ in self._judging(now, key, on_time):
+            pass
+
+    def _judging(self, now: int, key: int, on_time: int) -> Generator[None]:
+        """Judge everything that changed, as of `now`, with breaks; statements due by `key` are given."""
         when = Instant(now, on_time, self._steps)
         for orphan in self._orphans:
             self._settle_alerts(orphan[1], orphan, [], lambda *_: Ending(Reason.AMENDED, now), when)
         self._orphans.clear()
         watches: dict[int, Watch] = {}
         counted: dict[int, TicketWatch] = {}
-        dirty = self._dirty
-        while dirty:
-            self._dirty = {}
-            for identity, subject in dirty.items():
-                if isinstance(subject, Ticket):
-                    self._judge_ticket(subject, when, watches, counted)
-                else:
-                    watches[identity] = subject
-                    self._meet_period_end(subject, now)
-            dirty = self._dirty
         moved: dict[int, Watch] = {}
-        for watch in watches.values():
-            self._judge_watch(watch, when, key, moved)
-        for watch in moved.values():  # all that follow a revision: what they say moves nobody else
-            self._judge_watch(watch, when, key, {})
-        for identity, ticket_watch in counted.items():
-            if identity not in watches:  # else it is said already
-                self._say_standing(ticket_watch, now)
+        effort, whole = 0, False
+        dirty = self._dirty
+        try:
+            while dirty:
+                self._dirty = {}
+                for identity, subject in dirty.items():
+                    if isinstance(subject, Ticket):
+                        self._judge_ticket(subject, when, watches, counted)
+                    else:
+                        watches[identity] = subject
+                        self._meet_period_end(subject, now)
+                    effort += 1
+                    if effort % BETWEEN_BREAKS == 0:
+                        yield
+                dirty = self._dirty
+            for watch in watches.values():
+                self._judge_watch(watch, when, key, moved)
+                effort += A_WATCH
+                if effort % BETWEEN_BREAKS < A_WATCH:
+                    yield
+            for watch in moved.values():  # all that follow a revision: what they say moves nobody else
+                self._judge_watch(watch, when, key, {})
+            for identity, ticket_watch in counted.items():
+                if identity not in watches:  # else it is said already
+                    self._say_standing(ticket_watch, now)
+            whole = True
+        finally:
+            if not whole:  # what was judged already comes out the same once more
+                self._dirty = {**dirty, **watches, **moved, **self._dirty}
         self._decide_alerts()
 
     def _meet_period_end(self, watch: Watch, now: int) -> None:

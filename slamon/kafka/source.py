@@ -195,7 +195,11 @@ class Source:
             self._feed(batches)
             await self._read_clocks()
             for task in list(self.running()):
-                task.turn()
+                if task.state is not State.RUNNING:
+                    continue  # since a break of another
+                for _ in task.turn():
+                    self.last_turn = clock.monotonic()
+                    await clients.breathe()
                 self._hold_or_release(task)
             self.last_turn = clock.monotonic()
             if batches:

@@ -18,6 +18,7 @@ The rules:
 """
 
 import asyncio
+import contextlib
 import enum
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -137,6 +138,7 @@ class Task:
         self.failure: str | None = None  # why it last failed, until it runs again
         self.monitor: Monitor | None = None  # set while memory is good
         self.clocks: dict[str, InputClock] = {}
+        self.judged = False  # its verdicts are of all facts that were applied up to `now`
         self.now = 0  # the instant up to which everything has been applied
         self.committed: dict[str, int] = {}  # topic → position that stands in the changelog
         self.proved_at: float | None = None  # monotonic; see `Committed`
@@ -282,8 +284,11 @@ class Task:
             for (topic, reason), of in pending.tallies.items()
         ]
 
-    def turn(self) -> None:
-        """Once after every poll, when the clocks of its inputs are up to date: time may have passed."""
+    def turn(self) -> Iterator[None]:
+        """Once after every poll, when the clocks of its inputs are up to date: time may have passed.
+
+        With breaks for others, in which the task may end: nothing may be taken before all is done.
+        """
         assert self.monitor is not None
         shown = [one.shows for one in self.clocks.values()]
         known = [at for at in shown if at is not None]
@@ -297,7 +302,13 @@ class Task:
                 self._succeed()
             due = self.monitor.wake_at()
             if self._unjudged or (due is not None and due <= latest):
-                self.monitor.advance(latest)
+                with contextlib.closing(self.monitor.advancing(latest)) as steps:
+                    self.judged = False
+                    for _ in steps:
+                        yield
+                        if self.state is not State.RUNNING:
+                            return
+                    self.judged = True
                 self._unjudged = False
                 self._gather()
         self._announce(self._delay.judge(self._applied_to, clock.wall(), clock.monotonic()))
@@ -453,7 +464,7 @@ class Task:
         self._gather()
         self._successor.start(self.monitor.now)
         self.monitor, self._successor, self._copied = self._successor, None, False
-        self._unjudged = True
+        self._unjudged, self.judged = True, False
         log.info("task_renewed", partition=self.partition)
 
     def _next_commit(self) -> float:
@@ -663,6 +674,7 @@ class Task:
                 await clients.breathe()
         self.now = reading.positions.now if reading.positions is not None else 0
         monitor.start(self.now)
+        self.judged = False
         return monitor, count
 
     def _new_monitor(self) -> Monitor:

@@ -30,7 +30,7 @@ from slamon.kafka.formats import BY_THE_HOUR
 from slamon.kafka.input_clock import InputClock
 from slamon.kafka.observations import Observations
 from slamon.kafka.pending import Pending
-from slamon.kafka.tasks import Company, Task
+from slamon.kafka.tasks import Company, State, Task
 from slamon.kafka.topics import DEAD_LETTER_ROOM, DEFAULT_RECORD_BYTES, Layout
 from slamon.records import clock_record, standing_record, statement_record
 from slamon.settings import FORMATS, Settings
@@ -113,6 +113,7 @@ class _Round:
             _nothing, _nothing, _nobody_asks, _nothing, _nothing,
         )  # fmt: skip
         self._task = Task(0, self._company)
+        self._task.state = State.RUNNING
         self._topic = self._settings.kafka.topics.tickets
         self._task.monitor = self._monitor()
         self._task.monitor.start(START)
@@ -161,7 +162,8 @@ class _Round:
         for one in self._task.clocks.values():
             one.saw(self._offset, self._wall)
             one.applied(self._offset)
-        self._task.turn()
+        for _ in self._task.turn():
+            pass
 
     def _commit(self) -> None:
         """What `Task` does, but for Kafka."""

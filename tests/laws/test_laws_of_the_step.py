@@ -6,8 +6,10 @@ the time an event speaks of.
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 from random import Random
 
 import msgspec
@@ -16,6 +18,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from slamon import records
+from slamon.domain import monitor as step
 from slamon.domain import service_facts
 from slamon.domain.agreement import (
     Agreement,
@@ -330,6 +333,39 @@ def test_a_monitor_replaced_at_any_time_under_the_same_agreements_changes_nothin
     assert other.alerts == undisturbed.alerts
     assert other.statements == undisturbed.statements
     assert other.facts == undisturbed.facts
+
+
+@dear
+@given(worlds, chances)
+def test_a_monitor_interrupted_while_it_judges_comes_to_the_same(world: World, chance: Random) -> None:
+    """In every break it may be asked for what is decided so far, given up, and begun again; later too, or by a successor."""
+    undisturbed, other = (Daemon(world.agreements, steps=False) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step, "BETWEEN_BREAKS", 1)
+        for batch, now in journey(world, chance):
+            undisturbed.take(batch, now)
+            other.monitor.advance(now)
+            for event in batch:
+                other.monitor.apply(event)
+            for _ in range(chance.randrange(3)):
+                with closing(other.monitor.advancing(now)) as steps:
+                    for _ in islice(steps, chance.randrange(8)):
+                        if chance.randrange(2):
+                            other.keep()
+                other.keep()
+                if chance.randrange(3) == 0:
+                    other.monitor = replaced(other.monitor, world.agreements, steps=False)
+            other.pass_to(now)
+    assert told(other.monitor) == told(undisturbed.monitor)
+    assert by_id(other.monitor.firing()) == by_id(undisturbed.monitor.firing())
+    assert by_id(other.alerts) == by_id(undisturbed.alerts)
+    assert {one.start: one for one in other.statements} == {one.start: one for one in undisturbed.statements}
+    assert other.facts == undisturbed.facts
+
+
+def by_id(alerts: Iterable[AlertTransition]) -> list[AlertTransition]:
+    """Those of one id in their order."""
+    return sorted(alerts, key=lambda one: one.id)
 
 
 @dear
