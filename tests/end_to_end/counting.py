@@ -8,7 +8,7 @@ another monitor on SIGHUP, and ends on SIGTERM.
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from slamon import logs
 from slamon.domain.decisions import (
@@ -81,11 +81,12 @@ class CountingMonitor(Monitor):
         self.decided.append(FactsChanged(key, counted(customer, count)))
         return Taken.ACCEPTED
 
-    def advance(self, now: int) -> None:
+    def advancing(self, now: int) -> Generator[None]:
         assert self.now is not None
         assert now >= self.now
         self.now = now
-        for customer in self.unjudged:
+        for customer in tuple(self.unjudged):
+            yield  # anything may happen here, as in a long judging
             count = self.counts[customer]
             for reached in range(self.announced.get(customer, 0) + self.every, count + 1, self.every):
                 self.decided.append(AlertChanged(reached_alert(customer, reached, now)))
