@@ -259,8 +259,10 @@ def decode(
     value: bytes | None, headers: Sequence[tuple[str, bytes | None]] = (), *, now: int | None
 ) -> Event | Rejected:
     """The event in one record, or why there is none. `now`: the wall clock; None in a replay, where no time is too late."""
-    if value is None:
-        return Rejected(RejectReason.NOT_JSON, "the record has no value")
+    if not value:
+        return Rejected(
+            RejectReason.NOT_JSON, f"the record has {'no' if value is None else 'an empty'} value"
+        )
     if len(value) > LARGEST_RECORD:
         return Rejected(RejectReason.TOO_LARGE, f"{len(value)} bytes, at most {LARGEST_RECORD} are read")
     event = None if headers else plain_records.read(value)
@@ -308,7 +310,13 @@ def _read(value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> Event | 
     except RecursionError:
         return Rejected(RejectReason.NOT_JSON, "nested too deeply")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Rejected(RejectReason.NOT_JSON, str(error))
+        return Rejected(RejectReason.NOT_JSON, _no_json(error))
+
+
+def _no_json(error: Exception) -> str:
+    # msgspec says so of half a pair of surrogates too, wherever it stands.
+    cut = str(error) == "Input data was truncated"
+    return "JSON ends before it is complete, or holds half of a character as \\u…" if cut else str(error)
 
 
 def _why_not(text: bytes, complaint: str) -> Rejected:
@@ -322,7 +330,7 @@ def _why_not(text: bytes, complaint: str) -> Rejected:
     except msgspec.ValidationError:
         return Rejected(RejectReason.NOT_AN_OBJECT, "an event is a JSON object")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Rejected(RejectReason.NOT_JSON, str(error))
+        return Rejected(RejectReason.NOT_JSON, _no_json(error))
     if said == b"null":
         return Rejected(RejectReason.MISSING_MEMBER, "type is missing")
     if kind is None:

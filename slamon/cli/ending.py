@@ -1,6 +1,6 @@
 """How a command ends: with an exit code, and with what a user can mend in one or two lines.
 
-Exit codes: 0 fine, 1 findings or failed, 2 wrong usage.
+Exit codes: 0 fine, 1 findings or failed, 2 wrong usage, 130 Ctrl-C.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ import click
 
 T = TypeVar("T")
 
-FAILED, USAGE = 1, 2
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+TOLD = 3  # failures at once: when all partitions have lost something, nobody reads a line for each
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
@@ -21,7 +22,8 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     sys.exit(code)
 
 
-def finish(work: Callable[[], Awaitable[T]]) -> T:
+def finish(work: Callable[[], Awaitable[T]], interrupted: str | None = None) -> T:
+    """What the work comes to. `interrupted`: what is to be done if somebody stops it in the middle."""
     from slamon.kafka import changelog, clients, publish, source, topics
     from slamon.outputs.http import AddressError
 
@@ -44,5 +46,13 @@ def finish(work: Callable[[], Awaitable[T]]) -> T:
         return asyncio.run(awaited())
     except mendable as error:
         fail(str(error))
+    except BaseExceptionGroup as failures:  # of several tasks, each for a reason of its own
+        if not all(isinstance(error, mendable) for error in source.each(failures)):
+            raise
+        told = list(dict.fromkeys(str(error) for error in source.each(failures)))
+        more = [f"and {len(told) - TOLD} more of the kind"] if len(told) > TOLD else []
+        fail("\n".join(told[:TOLD] + more))
     except KeyboardInterrupt:
-        sys.exit(130)
+        if interrupted is not None:
+            click.echo(f"interrupted: {interrupted}", err=True)
+        sys.exit(INTERRUPTED)

@@ -83,7 +83,11 @@ def repartition_command(config: Path, partitions: int, application_id: str | Non
     from slamon.kafka import repartition
 
     settings = settings_of(config)
-    moved = finish(lambda: repartition.repartition(settings, partitions, application_id, dry_run=dry_run))
+    left = "" if dry_run else ". Delete the new topics that were made, and repeat: no pod goes on from them"
+    moved = finish(
+        lambda: repartition.repartition(settings, partitions, application_id, dry_run=dry_run),
+        interrupted=f"nothing of {settings.application_id} was changed{left}",
+    )
     would = "would be " if dry_run else ""
     click.echo(f"{moved.facts:,} facts {would}moved from {moved.partitions} partitions to {partitions}")
     for topic, count in sorted(moved.copied.items()):

@@ -85,7 +85,10 @@ class WhenType(click.ParamType[int]):
         units = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
         if isinstance(value, str) and value[-1:] in units and value[:-1].isdecimal():
             return clock.wall() - int(value[:-1]) * units[value[-1]]
-        return InstantType().convert(value, param, ctx)
+        try:
+            return InstantType().convert(value, param, ctx)
+        except click.BadParameter as refused:
+            self.fail(f"{refused.message}; or how long ago, like 30m, 2h, 7d", param, ctx)
 
 
 class Notation(click.ParamType[str]):

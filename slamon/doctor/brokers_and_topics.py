@@ -369,7 +369,8 @@ def _listed(partitions: list[int]) -> str:
 
 
 def _alter(settings: Settings, topic: str, setting: str, right: object) -> str:
-    return f"{_command('kafka-configs', settings)} --alter --topic {topic} --add-config {setting}={f'[{right}]' if ',' in str(right) else right}"
+    value = f"'[{right}]'" if "," in str(right) else right  # Kafka's brackets mean something to shells too
+    return f"{_command('kafka-configs', settings)} --alter --topic {topic} --add-config {setting}={value}"
 
 
 def _command(name: str, settings: Settings) -> str:

@@ -135,7 +135,7 @@ async def _check_stopped(settings: Settings) -> None:
     _, _, state, _, _, members, *_ = answer.groups[0]
     if state not in IDLE:
         raise Refused(
-            f"{len(members)} members are in the group {settings.application_id} ({state}): stop all pods, and wait for "
+            f"the group {settings.application_id} has members ({len(members)}, {state}): stop all pods, and wait for "
             f"kafka.session_timeout ({settings.kafka.session_timeout:g} s) after the last"
         )
 

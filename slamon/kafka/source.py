@@ -416,15 +416,16 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # - aiokafka 
 
 def only(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """What people must see, if all failures are one: what is refused to one task is refused to all."""
-    first, *others = _single(failures)
+    first, *others = each(failures)
     if all((type(other), str(other)) == (type(first), str(first)) for other in others):
         return first
     return failures
 
 
-def _single(failure: BaseException) -> Iterator[BaseException]:
+def each(failure: BaseException) -> Iterator[BaseException]:
+    """The failures that are no groups of others."""
     if isinstance(failure, BaseExceptionGroup):
-        for each in failure.exceptions:
-            yield from _single(each)
+        for one in failure.exceptions:
+            yield from each(one)
     else:
         yield failure

@@ -193,8 +193,8 @@ def _common_partitions(there: Mapping[str, int], settings: KafkaSettings) -> int
     if len(set(counted.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in counted.items())
         raise Refused(
-            f"the topics have unequal numbers of partitions ({listed}): make them equal while all pods are stopped, "
-            "or begin anew under other names"
+            f"the topics have unequal numbers of partitions ({listed}). Make the one that differs anew, or "
+            "begin anew under other names: to let the others grow would part customers from what is known of them"
         )
     return next(iter(counted.values()), settings.partitions)
 
@@ -259,7 +259,10 @@ async def _make(admin: Any, settings: KafkaSettings, missing: list[str], partiti
         wanted_acls = acls.topics_needed(settings.topics, Doing.TOPICS_CREATE)
         raise Refused("\n".join(acls.missing(wanted_acls, {name: frozenset() for name, *_ in failed})))
     if failed:
-        listed = "; ".join(f"{name}: {why or for_code(code).__name__}" for name, code, why in failed)
+        reasons: dict[str, list[str]] = {}
+        for name, code, why in failed:
+            reasons.setdefault(why or for_code(code).__name__, []).append(name)
+        listed = "; ".join(f"{', '.join(of)}: {why}" for why, of in reasons.items())
         raise Refused(
             f"could not make {listed} (kafka.replication_factor is {copies}, kafka.partitions {settings.partitions})"
         )

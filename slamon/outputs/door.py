@@ -1,6 +1,7 @@
 """The way in to one Alertmanager: its addresses, what it wants to see before it answers, and whether it answers at all."""
 
 import base64
+import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,18 @@ class DeliveryError(Exception):
     def __init__(self, why: str, patience: float = 0.0) -> None:
         super().__init__(why)
         self.patience = patience  # s; how long the Alertmanager asks to be left alone
+
+
+def in_words(error: BaseException) -> str:
+    """Why a request came to nothing."""
+    if type(error) in (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError):
+        assert isinstance(error, aiohttp.ClientConnectorError)
+        # Of the failed call itself asyncio tells only the address, and aiohttp says that twice.
+        number = error.os_error.errno
+        # Those of names that are not found are negative.
+        why = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
+        return f"no connection to {error.host}:{error.port}: {why or error.os_error}"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 class Door:
@@ -89,7 +102,7 @@ async def knock(settings: AlertmanagerSettings) -> Knock:
                         return Knock(url, f"{address.path} answers {answer.status}")
         status = orjson.loads(body)
     except (aiohttp.ClientError, OSError, TimeoutError, DeliveryError) as error:
-        return Knock(url, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        return Knock(url, in_words(error))
     except orjson.JSONDecodeError:
         return Knock(url, f"{door.status.path} answers no JSON: is this an Alertmanager?")
     version = status.get("versionInfo", {}) if isinstance(status, Mapping) else {}

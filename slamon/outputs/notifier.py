@@ -22,7 +22,7 @@ import yarl
 from slamon import clock
 from slamon.domain.decisions import AlertTransition, Transition
 from slamon.outputs.alert_queue import SETTLE, Book, LabelSet, MaySend, Notice, Queue, fault
-from slamon.outputs.door import DeliveryError, Door
+from slamon.outputs.door import DeliveryError, Door, in_words
 from slamon.outputs.metrics import Metrics, NotificationMetrics
 from slamon.settings import AlertmanagerSettings, NotifierSettings
 
@@ -267,7 +267,7 @@ class _Sender:
                     raise _RefusalError(why)
                 raise DeliveryError(why, _patience(answer.headers.get("Retry-After")))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise DeliveryError(f"{type(error).__name__}: {error}") from error
+            raise DeliveryError(in_words(error)) from error
 
     async def _noticed_restart(self, session: aiohttp.ClientSession, *, recovered: bool = False) -> bool:
         """Whether the Alertmanager has started since it was last asked; if it will not say, a failure stands for it."""

@@ -106,8 +106,11 @@ async def test_unequal_partitions_are_refused_before_anything_is_made(
 
 
 async def test_more_copies_than_brokers_are_refused_in_words(settings: KafkaSettings) -> None:
-    with pytest.raises(topics.Refused, match=r"replication factor of 3 .*kafka.replication_factor is 3"):
+    with pytest.raises(
+        topics.Refused, match=r"replication factor of 3 .*kafka.replication_factor is 3"
+    ) as refused:
         await topics.create(settings.model_copy(update={"replication_factor": 3}))
+    assert str(refused.value).count("replication factor of 3") == 1, "for all topics together"
 
 
 async def test_a_changelog_that_forgets_is_refused_with_all_its_faults(

@@ -291,6 +291,22 @@ def test_escaped_member_names_and_null_characters_are_read() -> None:
     assert decode(value, now=None) == TicketEvent(id="1", time=NOON, customer="acme", ticket="a\x00b")
 
 
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        (None, "the record has no value"),
+        (b"", "the record has an empty value"),
+        (b'{"id":', "JSON ends before it is complete, or holds half of a character as \\u…"),
+        (
+            bytes_of(TICKET)[:-1] + b',"x":"\\ud800"}',
+            "JSON ends before it is complete, or holds half of a character as \\u…",
+        ),
+    ],
+)
+def test_of_what_is_cut_short_it_is_said_truly(value: bytes | None, detail: str) -> None:
+    assert decode(value, now=None) == Rejected(RejectReason.NOT_JSON, detail)
+
+
 # ------------------------------------------------------------------------------------------------------------ the future
 
 
