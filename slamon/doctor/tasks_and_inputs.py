@@ -78,7 +78,7 @@ def lengths(seen: Cluster, logs: Logs, settings: Settings, now: int) -> Iterator
     name = settings.kafka.topics.changelog
     for number, length in sorted(logs.lengths.items()):
         if length.unreadable is not None:
-            what, _, help_text = length.unreadable.rpartition(": ")
+            what, _, help_text = length.unreadable.partition(": ")
             yield error(f"task {number} cannot be restored: {what}", help_text)
         elif length.records > 2 * TIMES * length.standing + FLOOR:
             yield warning(

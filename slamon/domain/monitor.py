@@ -706,7 +706,8 @@ class Monitor:
     def facts(self) -> Iterator[tuple[FactKey, Facts]]:
         """Everything that another monitor needs to go on from here, by `restore` and `start`.
 
-        It may go on itself meanwhile: a record is given as it is then, and those that are new come by `drain`.
+        It may go on itself meanwhile: a record is given as it is then, unless it is gone, and those that are new come by
+        `drain`. To give what `drain` has called gone would bring it back for good.
         """
         keys = [
             *self._slots.keys(),
@@ -734,7 +735,9 @@ class Monitor:
         for watch in self.watches():
             for statement in watch.settlement.statements():
                 yield statement_fact(statement), Facts(statement=statement)
-        yield from list(self._aside.items())
+        for key in list(self._aside):
+            if key in self._aside:
+                yield key, self._aside[key]
         yield from self._services.outgrown(self._facts)
 
     def count_facts(self) -> int:

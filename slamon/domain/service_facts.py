@@ -111,6 +111,7 @@ class ServiceFacts:
     ) -> None:
         """`soil`: is told each watch that has to judge anew. `durable`: what changes is to be written."""
         self._customers = customers
+        self._spoken_of = {service for customer in customers.values() for service in customer.services}
         self._slots = slots
         self._soil = soil
         self._durable = durable
@@ -153,6 +154,8 @@ class ServiceFacts:
 
     def _status_side(self, event: AvailabilityEvent) -> _StatusSide | None:
         """A side that is heard for the first time; None: it concerns nobody."""
+        if event.service not in self._spoken_of:
+            return None  # asked for each event of such a service, of which there may be many
         if event.customer is None:
             asked: Iterable[Customer | None] = self._customers.values()
         else:
@@ -218,8 +221,10 @@ class ServiceFacts:
         return len(self._outgrown)
 
     def outgrown(self, facts: Callable[[FactKey], Facts | None]) -> Iterator[tuple[FactKey, Facts]]:
-        """The records of the other width that stand; `facts` gives those that are to replace them."""
+        """The records of the other width that stand then; `facts` gives those that are to replace them."""
         for key, by in tuple(self._outgrown.items()):
+            if key not in self._outgrown:  # replaced meanwhile
+                continue
             yield key, cut((found for one in by if (found := facts(one)) is not None), key)
 
     # Forgotten -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -98,23 +98,28 @@ class Box:
         self._reader = clients.reader(settings, "slamon-dead-letters")
         await clients.start(self._reader, settings, TIMEOUT)
         try:
+            await self._survey(tps)
+        except BaseException:
+            await clients.end(self._reader.stop())
+            raise
+        return self
+
+    async def _survey(self, tps: Sequence[TopicPartition]) -> None:
+        """How far the letters reach, and all marks: a mark lies behind its letter, so none is judged before."""
+        try:
             ends = await self._reader.end_offsets(tps)
             starts = await self._reader.beginning_offsets(tps)
             if self._wanted.since is not None:
                 found = await self._reader.offsets_for_times(dict.fromkeys(tps, self._wanted.since // 1000))
                 starts = {tp: ends[tp] if found[tp] is None else found[tp].offset for tp in tps}
         except KafkaError as error:
-            await clients.end(self._reader.stop())
-            raise Refused(f"{name} cannot be read: {error!r}") from error
+            raise Refused(f"{self._settings.topics.dead_letters} cannot be read: {error!r}") from error
         self._spans = {tp: (starts[tp], ends[tp]) for tp in tps}
-        async for (
-            said
-        ) in self._all():  # a mark lies behind its letter: all marks are known before any letter is judged
+        async for said in self._all():
             if isinstance(said, Mark):
                 self._marks[said.place] = said.handled
             elif said is None:
                 self._foreign += 1
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None

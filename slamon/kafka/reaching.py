@@ -28,9 +28,10 @@ OUT_OF_DATE = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_E
 
 
 async def what_is_wrong(settings: KafkaSettings) -> str:
-    """In one or two lines: of the first address that answers and will not have us, else of those that do not answer."""
+    """In one or two lines: of the first address that says why it will not have us, else of those that say nothing."""
     named = [(host, port) for host, port, _ in collect_hosts(settings.bootstrap_servers, randomize=False)]
     silent: list[tuple[str, int]] = []
+    hung_up: list[tuple[str, int]] = []
     coming, tried = list(named), set[tuple[str, int]]()
     while coming:
         address = coming.pop(0)
@@ -44,10 +45,14 @@ async def what_is_wrong(settings: KafkaSettings) -> str:
             wrong = _words(error, address[0], settings.security)
             if wrong is not None:
                 return f"{address[0]}:{address[1]} {wrong}"
-            silent.append(address)
+            (hung_up if _hung_up(error) else silent).append(address)
+    answered = tried.difference(silent, hung_up)
+    if hung_up and not answered:
+        return f"{_listed(hung_up[:1])} hangs up on us: is kafka.security.protocol {settings.security.protocol} right for it?"
+    if hung_up:
+        return f"{_listed(hung_up + silent)} do not answer, {_listed(answered)} do: are all brokers up?"
     if [address for address in silent if address not in named] and silent != list(tried):
-        listed = ", ".join(f"{host}:{port}" for host, port in silent)
-        return f"brokers call themselves {listed} (advertised.listeners), and nobody answers there"
+        return f"brokers call themselves {_listed(silent)} (advertised.listeners), and nobody answers there"
     return f"no Kafka answers at {settings.bootstrap_servers}: is it running, and is kafka.bootstrap_servers right?"
 
 
@@ -105,10 +110,19 @@ def _words(error: BaseException, host: str, given: SecuritySettings) -> str | No
         case KafkaConnectionError() if given.sasl is not None and given.sasl.oauth is not None:
             # aiokafka takes any answer to a token for a yes; a broker that said no then answers nothing else.
             return "refuses our token: look at kafka.security.sasl.oauth, and at what the broker demands of tokens"
-        case KafkaConnectionError() | ConnectionResetError() | asyncio.IncompleteReadError():
-            return f"hangs up on us: is kafka.security.protocol {given.protocol} right for it?"
         case _:
             return None
+
+
+def _hung_up(error: BaseException) -> bool:
+    """Whether it took the connection, and ended it without a word: a broker that wants another protocol, or a proxy before
+    one that is away.
+    """
+    return isinstance(error, KafkaConnectionError | ConnectionResetError | asyncio.IncompleteReadError)
+
+
+def _listed(addresses: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{host}:{port}" for host, port in addresses)
 
 
 def _plain(reason: str | None) -> str:

@@ -38,6 +38,7 @@ from slamon.kafka import changelog, clients, formats, restore, topics
 from slamon.kafka.changelog import Gap, Owner, Positions
 from slamon.kafka.clients import Outgoing, TaskProducer
 from slamon.kafka.partitioner import partition_for
+from slamon.kafka.spans import records_of
 from slamon.kafka.topics import Refused
 from slamon.settings import KafkaSettings, Settings
 
@@ -223,14 +224,8 @@ async def _records(
     async with _reading(settings) as reader:
         first = (await reader.beginning_offsets([tp]))[tp] if start is None else start
         end = (await reader.end_offsets([tp]))[tp]
-        reader.assign([tp])
-        reader.seek(tp, first)
-        async with asyncio.timeout(TIMEOUT) as limit:
-            while await reader.position(tp) < end:
-                wait = clients.milliseconds(clients.RESTORE_WAIT)
-                for record in (await reader.getmany(tp, timeout_ms=wait, max_records=AT_ONCE)).get(tp, ()):
-                    yield record
-                    limit.reschedule(asyncio.get_running_loop().time() + TIMEOUT)
+        async for record in records_of(reader, {tp: (first, end)}):
+            yield record
 
 
 class _Of(msgspec.Struct):

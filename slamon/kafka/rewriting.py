@@ -33,6 +33,7 @@ FLOOR = 10_000  # records that are read back in a tenth of a second, however few
 SLICE = 4_000  # events in one commit: some ms to gather, some hundred KiB to write
 DELETING = 30.0  # s for the brokers to answer
 AFTER_FAILURE = 60.0  # s
+FAILURES = (KafkaError, OSError, TimeoutError)  # that Kafka or the network may have got over by then
 
 log = structlog.get_logger()
 
@@ -152,30 +153,36 @@ class Trimming:
             await self._asked.wait()
             self._asked.clear()
             while self._before:
-                asked = dict(self._before)
                 try:
-                    await self._delete(asked)
-                except (KafkaError, OSError, TimeoutError) as error:
+                    failure = await self._delete()
+                except FAILURES as error:
+                    failure = error
+                if failure is not None:
                     log.warning(
                         "changelog_not_trimmed",
                         topic=self._settings.topics.changelog,
-                        error=repr(error),
+                        error=repr(failure),
                         help="it goes on growing: is the ACL Delete on it granted?",
                     )
                     await clock.wait(AFTER_FAILURE)
-                    continue
-                for tp, offset in asked.items():
-                    log.info("changelog_trimmed", partition=tp.partition, before=offset)
-                    if self._before[tp] == offset:
-                        del self._before[tp]
 
-    async def _delete(self, before: Mapping[TopicPartition, int]) -> None:
+    async def _delete(self) -> Exception | None:
+        """All that is asked for, one by one: a partition without a leader must not let the others grow. The last failure."""
+        failure = None
         admin = clients.admin(self._settings)
         try:
             async with asyncio.timeout(DELETING):
                 await admin.start()
-                await admin.delete_records(
-                    {tp: RecordsToDelete(before_offset=offset) for tp, offset in before.items()}
-                )
+            for tp, offset in list(self._before.items()):
+                try:
+                    async with asyncio.timeout(DELETING):
+                        await admin.delete_records({tp: RecordsToDelete(before_offset=offset)})
+                except FAILURES as error:
+                    failure = error
+                    continue
+                log.info("changelog_trimmed", partition=tp.partition, before=offset)
+                if self._before[tp] == offset:
+                    del self._before[tp]
         finally:
             await clients.end(admin.close())
+        return failure

@@ -61,6 +61,9 @@ CHANGES_AT_ONCE = (
     20_000  # the same in records to be written: a commit of so many takes some tenths of a second
 )
 LETTER_BYTES_AT_ONCE = 32 << 20  # the same in bytes of dead letters, each of which may be a megabyte
+HOMES_KEPT = (
+    10_000  # customers that are known to belong here; of those without an agreement there may be any number
+)
 NAME_BYTES = 1024  # of a customer, a subject, an id: they become keys, and keys are kept for long
 GAPS_KEPT = 20
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # s between two attempts to restore
@@ -159,7 +162,7 @@ class Task:
         self._nonce = b""  # of our owner record
         self._told: AlertTransition | None = None  # of the delay, while it cannot be committed
         self._gaps: tuple[Gap, ...] = ()
-        self._homes: set[str] = set()  # customers that belong here
+        self._homes: set[str] = set()  # customers that belong here, some of them
         self._letters = Allowance(kafka.dead_letter_records, kafka.dead_letter_bytes)
         self._last_commit = 0.0
         self._waits_until = 0.0
@@ -220,6 +223,8 @@ class Task:
                 f"customer {event.customer!r} belongs in partition {home} by {self._kafka.partitioner}: "
                 "produce with the customer as key, and the partitioner that slamon is set to",
             )
+        if len(self._homes) >= HOMES_KEPT:
+            self._homes.clear()  # in place: a batch that is being applied looks there, too
         self._homes.add(event.customer)
         return None
 

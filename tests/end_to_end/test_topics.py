@@ -1,5 +1,6 @@
 """The topics as they are made and refused, and a file published to them, on a real broker."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from slamon import clock
 from slamon.demo.processes import Kafka
 from slamon.kafka import clients, publish, topics
 from slamon.kafka.partitioner import partition_for
+from slamon.kafka.reaching import what_is_wrong
 from slamon.settings import KafkaSettings
 from tests.end_to_end.conftest import Part
 
@@ -141,6 +143,24 @@ async def test_where_no_broker_answers_is_said_in_words(settings: KafkaSettings)
         clients.Unreachable, match=r"no Kafka answers at 127\.0\.0\.1:9.*kafka\.bootstrap_servers"
     ):
         await topics.check(nowhere)
+
+
+async def test_a_proxy_before_a_broker_that_is_away_is_not_taken_for_a_wrong_protocol(
+    settings: KafkaSettings,
+) -> None:
+    """It takes connections and ends them; another broker answers."""
+    door = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    away = f"127.0.0.1:{door.sockets[0].getsockname()[1]}"
+    both = settings.model_copy(update={"bootstrap_servers": f"{away},{settings.bootstrap_servers}"})
+    said = await what_is_wrong(both)
+    assert said == f"{away} do not answer, {settings.bootstrap_servers} do: are all brokers up?"
+    alone = settings.model_copy(update={"bootstrap_servers": away})
+    assert await what_is_wrong(alone) == (
+        f"{away} hangs up on us: is kafka.security.protocol PLAINTEXT right for it?"
+    )
+    await topics.create(both)  # one that answers is enough
+    door.close()
+    await door.wait_closed()
 
 
 TICKET = {"id": "1", "type": "ticket", "time": "2026-11-23T12:00:00Z", "customer": "acme", "ticket": "T"}

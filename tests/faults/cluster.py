@@ -30,6 +30,7 @@ BROKERS = 3
 PODS = ("pod-1", "pod-2", "pod-3", "pod-4")
 PARTITIONS = 6
 SESSION = 6.0  # s; what a pod must be silent for to lose its tasks
+DELAY = 15.0  # s; a task that is further behind says so
 REQUEST_TIMEOUT = 2.0  # s of one request to an Alertmanager
 GRACE = 25.0  # s a pod has to end in order, as the chart gives it
 WATCH_EVERY = 0.2  # s
@@ -324,7 +325,7 @@ def _configure(
             "rebalance_timeout": 10,
             "commit_timeout": 8,  # brokers are found dead within 2 s here
             "restore_timeout": 30,
-            "delay_limit": 3600,  # that a task is behind is no fact, so no replay would say it
+            "delay_limit": DELAY,
             "topics": {kind: f"faults.{kind}" for kind in KINDS},
             **kafka,
         },

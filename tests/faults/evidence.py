@@ -101,6 +101,10 @@ class Evidence:
             return Input(record, None, RejectReason.WRONG_PARTITION)
         return Input(record, event, None)
 
+    def task_of(self, labels: Mapping[str, str]) -> int:
+        """Whose alert it is: of a customer, or of a task that is behind."""
+        return int(labels["partition"]) if "partition" in labels else self.home(labels["customer"])
+
     def home(self, customer: str) -> int:
         return partition_for(customer.encode(), self.partitions, "murmur2")
 

@@ -357,9 +357,11 @@ async def strike(cluster: Cluster, planned: Sequence[Planned], say: Say, struck:
 
     async def one(fault: Planned) -> None:
         told: list[str] = []
-        start = clock.wall()
+        start = 0
 
         def tell(what: str) -> None:
+            nonlocal start
+            start = start or clock.wall()  # before, it waited for what it needs
             told.append(what)
             at = clock.monotonic() - began
             say(f"{at // 60:3.0f}:{at % 60:04.1f}  {fault.number:3}/{len(planned)}  {what}")

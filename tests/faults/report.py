@@ -85,8 +85,10 @@ def _taken_over(loss: Loss, task: Task) -> int | None:
     if not before or before[-1].owner.instance != loss.pod:
         return None
     life = before[-1].owner.started
-    after = (commit.at for commit in task.commits if commit.at > loss.at and commit.owner.started != life)
-    return next(after, None)
+    after = [commit for commit in task.commits if commit.at > loss.at]
+    if loss.how == "freeze" and after and after[0].owner.started == life:
+        return None  # it woke, and had not lost it
+    return next((commit.at for commit in after if commit.owner.started != life), None)
 
 
 def _spread(seconds: list[float]) -> str:

@@ -15,7 +15,8 @@ from slamon.doctor.brokers_and_topics import CHECKS as OF_CLUSTER
 from slamon.doctor.surroundings import agreements
 from slamon.doctor.tasks_and_inputs import CHECKS as OF_LOGS
 from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
-from slamon.kafka.changelog import Gap, Positions
+from slamon.kafka import changelog, formats
+from slamon.kafka.changelog import Gap, Positions, Reading, Unreadable
 from slamon.kafka.cluster import Broker, Cluster, GroupSeen, Partition, TopicSeen
 from slamon.kafka.inspection import Bounds, Commit, Length, Logs, Sample
 from slamon.kafka.topics import wanted
@@ -237,6 +238,19 @@ def test_a_changelog_that_a_restore_would_suffer_from_is_told(
     finding = the_finding(healthy(), replace(read_to_the_end(), lengths=lengths))
     assert finding.level is level
     assert what in finding.what
+
+
+@pytest.mark.parametrize(
+    ("key", "version"), [(changelog.FACTS, 0), (changelog.FACTS, 99), (b"z", formats.NEWEST)]
+)
+def test_what_to_do_about_a_changelog_of_another_release_is_told_whole(key: bytes, version: int) -> None:
+    reading = Reading()
+    reading.take(key, version.to_bytes())
+    with pytest.raises(Unreadable) as unreadable:
+        reading.check()
+    lengths = {0: Length(1, 1, str(unreadable.value))}
+    finding = the_finding(healthy(), replace(read_to_the_end(), lengths=lengths))
+    assert finding.help.startswith("run the ")
 
 
 def test_a_transactional_id_of_others_is_told() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
+from slamon import clock
 from slamon.kafka import tasks
 from slamon.kafka.alert_numbers import AlertNumbers
 from slamon.kafka.clients import Outgoing, TaskProducer
@@ -55,7 +56,8 @@ async def _positions_first(task: Task, records: Sequence[Outgoing]) -> tuple[flo
 async def _any_outcome_is_good(task: Task, records: Sequence[Outgoing]) -> tuple[float, float, int]:
     with contextlib.suppress(tasks.Lost):
         return await _commit(task, records)
-    return 0.0, 0.0, -1
+    task._last_commit = task.proved_at = clock.monotonic()
+    return 0.0, task._last_commit, -1
 
 
 async def _sends_not_awaited(
@@ -122,6 +124,7 @@ TORN = {"torn": 0.3, "events": 60, "partitions": 1}
 REFUSED = {"refused": 0.1}
 ROUGH = {"lost": 0.03, "slow": 0.03}
 BUSY = {"processes": 2, "faults": 6, "steps": 300, "load": 8.0, "events": 60, "static": False}
+SLOW = BUSY | {"faults": 8, "slow": 0.1}
 
 MUTANTS = (
     Mutant(
@@ -131,7 +134,7 @@ MUTANTS = (
     Mutant("after an unknown outcome memory is worth nothing", Task, "_commit", _any_outcome_is_good, ROUGH),
     Mutant("a commit succeeds over failed sends", TaskProducer, "commit", _sends_not_awaited, REFUSED),
     Mutant("a parked task that comes back is proved", Task, "_get_ready", _proof_left_out, BUSY),
-    Mutant("a task was ours when its commit began", Task, "_commit", _dated_at_its_end, BUSY),
+    Mutant("a task was ours when its commit began", Task, "_commit", _dated_at_its_end, SLOW),
     Mutant("a task begins where the changelog says", Source, "_began", _not_sought, BUSY),
     Mutant("a trimmed input leads to a restore", Source, "_out_of_range", _out_of_range_forgotten, BUSY),
     Mutant("what was trimmed unread is recorded", Task, "_place", _gap_concealed, BUSY),

@@ -39,7 +39,7 @@ from slamon.kafka.tasks import MOVES, State
 from slamon.settings import Settings
 from tests.end_to_end.counting import CountingMonitor
 from tests.simulation import clients as simulated
-from tests.simulation.broker import FAIR, Broker, Fate, Weather
+from tests.simulation.broker import FAIR, Broker, Fate, Log, Weather
 from tests.simulation.loop import Hung, Loop, Process, loop
 
 APPLICATION = "slamon"
@@ -85,12 +85,12 @@ class Plan:
             static=chance.random() < 0.5,
             events=chance.randrange(20, 60),
             load=chance.choice((1.0, 4.0, 8.0)),
-            faults=chance.randrange(1, 6),
+            faults=chance.randrange(1, 8),
             steps=chance.choice((30, 150, 500)),
             slow=rough,
             lost=rough,
-            refused=chance.choice((0.0, 0.0, 0.02)),
-            torn=chance.choice((0.0, 0.0, 0.1)),
+            refused=chance.choice((0.0, 0.0, 0.02, 0.1)),
+            torn=chance.choice((0.0, 0.0, 0.1, 0.3)),
             partial=chance.choice((0.0, 0.5)),
         )
 
@@ -424,12 +424,9 @@ class Run:
     # The end ---------------------------------------------------------------------------------------------------------
 
     def _reading(self, partition: int) -> Reading:
-        """What stands in a changelog now."""
-        reading = Reading()
-        for record in self.broker.logs[TopicPartition(self.names.changelog, partition)].visible():
-            assert record.key is not None
-            reading.take(record.key, record.value)
-        return reading
+        """What stands in a changelog now, for who restores it."""
+        log = self.broker.logs[TopicPartition(self.names.changelog, partition)]
+        return read_from(log, log.start)
 
     def _settled(self) -> bool:
         """Everything was read and judged, and every alert was seen where it belongs."""
@@ -512,6 +509,16 @@ def _logging_to(say: Callable[[str], None] | None) -> Iterator[None]:
 # ----------------------------------------------------------------------------------------------------------------- laws
 
 
+def read_from(log: Log, start: int) -> Reading:
+    """What the records of a changelog leave standing, from this offset on."""
+    reading = Reading()
+    for record in log.visible():
+        if record.offset >= start:
+            assert record.key is not None
+            reading.take(record.key, record.value)
+    return reading
+
+
 class Laws:
     """Of one partition, over all that committed readers have ever seen of it in a run."""
 
@@ -573,11 +580,8 @@ class Laws:
 
     def _check_what_is_left(self, everything: Reading) -> None:
         """Of a changelog that was trimmed: all that stands."""
-        log, left = self._logs[self._names.changelog], Reading()
-        for record in log.visible():
-            if record.offset >= log.start:
-                assert record.key is not None
-                left.take(record.key, record.value)
+        log = self._logs[self._names.changelog]
+        left = read_from(log, log.start)
         stands = [{key: facts for key, facts, _ in of.facts()} for of in (everything, left)]
         self._law(stands[0] == stands[1], f"before {log.start} was deleted what stood")
         self._law(

@@ -75,6 +75,7 @@ def main(*, minutes: float, rate: int | None, out: Path) -> None:
             _running(Program("slamon", [*slamon, "run", "--config", config], folder))
         )
         port = orjson.loads(config.read_bytes())["http"]["port"]
+        _listens(port, daemon)
         if rate is None:
             rate = _peak(port, daemon) // 2
         console.print(f"{rate:,} events/s for {minutes:g} minutes")
@@ -148,14 +149,24 @@ def _peak(port: int, daemon: Program) -> int:
         if clock.monotonic() > deadline:
             raise click.ClickException(f"the daemon did not take {PEAK_EVENTS:,} events in {PATIENCE:g} s")
         clock.sleep(0.2)
-        with suppress(OSError):  # it does not listen yet
-            events = _figures(port).get("slamon_events_total", 0)
-            if events:
-                seen.append((clock.monotonic(), events))
+        events = _figures(port).get("slamon_events_total", 0)
+        if events:
+            seen.append((clock.monotonic(), events))
     (began, first), (ended, last) = seen[0], seen[-1]
     if last == first:
         raise click.ClickException("the daemon was faster than could be watched: give --rate")
     return round((last - first) / (ended - began))
+
+
+def _listens(port: int, daemon: Program) -> None:
+    deadline = clock.monotonic() + PATIENCE
+    while clock.monotonic() < deadline:
+        _goes_on(daemon)
+        with suppress(OSError):
+            _figures(port)
+            return
+        clock.sleep(0.2)
+    raise click.ClickException(f"the daemon did not listen in {PATIENCE:g} s")
 
 
 def _goes_on(daemon: Program) -> None:

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from slamon import clock
 from slamon.codec import encode
 from slamon.domain.events import (
+    DAY,
     MINUTE,
     SECOND,
     Event,
@@ -28,7 +29,7 @@ from slamon.kafka.partitioner import partition_for
 from slamon.settings import Settings, read_settings
 
 CUSTOMERS = tuple(f"customer-{number:02}" for number in range(40))
-KEEP = 45 * 86_400  # s; a week, and 35 days, and some
+KEEP = 70  # days, which is just more than the agreements need
 MARGIN = 3 * MINUTE  # inside the horizon
 SLICE = 0.05  # s between two bursts
 LATE = 50  # one ticket in so many
@@ -100,7 +101,7 @@ def _events(chance: random.Random) -> Iterator[Event]:
     run = f"{chance.randrange(1 << 32):08x}"
     for number in count():
         customer, ticket = chance.choice(CUSTOMERS), f"{run}-{number}"
-        at = clock.now() - KEEP * SECOND + MARGIN
+        at = clock.now() - KEEP * DAY + MARGIN
         opened_at = at - (MINUTE if chance.randrange(LATE) == 0 else 5 * SECOND)
         yield TicketEvent(
             f"{ticket}/1", at, customer, ticket, status=TicketStatus.OPEN, priority="P1", opened_at=opened_at
