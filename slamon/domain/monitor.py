@@ -805,7 +805,7 @@ class Monitor:
         for customer in self.customers.values():
             yield from customer.watches()
 
-    def firing(self) -> Iterator[AlertTransition]:
+    def firing(self) -> list[AlertTransition]:
         """The alerts that fire, each as it was announced."""
         return self._alerts.firing()
 
