@@ -638,7 +638,7 @@ class Monitor:
         judgement = watch.judge(when.now)
 
         def ending(memory: AlertMemory, firing: AlertTransition) -> Ending:
-            return watch.ending_of(memory, firing, judgement.wanted, when.now)
+            return watch.ending_of(memory, firing, judgement.wanted, when.now, self._horizon)
 
         self._settle_alerts(watch.agreement.customer, watch.subject, judgement.wanted, ending, when)
         return judgement.wake_at
