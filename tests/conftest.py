@@ -9,6 +9,10 @@ from hypothesis import Phase, is_hypothesis_test, settings
 
 from slamon.demo import parts
 
+# No law is about how fast a machine is: a deadline would be a tolerance, which a busy one breaks now and then.
+settings.register_profile("unhurried", settings(), deadline=None)
+settings.load_profile("unhurried")
+
 # What `make mutate` runs for each mutant: few examples, the same ones every time, so that a mutant that dies dies again;
 # and no search for the smallest of those it fails at, which takes minutes and which nobody reads.
 MUTANTS = "mutants"

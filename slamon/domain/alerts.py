@@ -19,6 +19,7 @@ labels and its scope (the cycle or period), so every replay gives the same id. E
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -155,9 +156,16 @@ class AlertBook:
         if subject is not None and memories.pop(id_, None) is not None and not memories:
             del self._of[subject]
 
-    def firing(self) -> Iterator[AlertTransition]:
-        for memories in self._of.values():
-            yield from (memory.firing for memory in memories.values() if memory.firing is not None)
+    def firing(self) -> list[AlertTransition]:
+        """By the names of what they speak of: what was judged first, or restored first, does not show in it."""
+        found = [
+            (subject, memory.firing)
+            for subject, memories in self._of.items()
+            for memory in memories.values()
+            if memory.firing is not None
+        ]
+        found.sort(key=itemgetter(0))
+        return [firing for _, firing in found]
 
     def settle(
         self,

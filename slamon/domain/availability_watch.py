@@ -39,6 +39,7 @@ from slamon.domain.watching import (
     CustomerFacts,
     Judgement,
     excluded_since,
+    is_forgotten,
     range_of,
     scope_of,
     subject_of,
@@ -329,7 +330,7 @@ class AvailabilityWatch:
         return announcements.budget_burn(self.agreement, self.objective, burn.pair, rate)
 
     def ending_of(
-        self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int
+        self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int, horizon: int
     ) -> Ending:
         """Why an alert of this objective that fires should not."""
         if not self._is_period_of(memory.scope, firing.at):
@@ -342,7 +343,11 @@ class AvailabilityWatch:
         name = firing.labels["alertname"]
         if name == AlertName.OUTAGE_BUDGET.value:
             return self._outage_ending(firing, wanted, now)
-        was_true = firing.at < self.agreement.start or self._was_true(name, firing, firing.at + 1)
+        was_true = (
+            firing.at < self.agreement.start
+            or is_forgotten(self.agreement, self.objective, firing.at, horizon)
+            or self._was_true(name, firing, firing.at + 1)
+        )
         return Ending(Reason.RECOVERED if was_true else Reason.AMENDED, now)
 
     def _is_period_of(self, scope: str, at: int) -> bool:

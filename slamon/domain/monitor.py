@@ -665,7 +665,7 @@ class Monitor:
         judgement = watch.judge(when.now)
 
         def ending(memory: AlertMemory, firing: AlertTransition) -> Ending:
-            return watch.ending_of(memory, firing, judgement.wanted, when.now)
+            return watch.ending_of(memory, firing, judgement.wanted, when.now, self._horizon)
 
         self._settle_alerts(watch.agreement.customer, watch.subject, judgement.wanted, ending, when)
         return judgement.wake_at
@@ -832,7 +832,7 @@ class Monitor:
         for customer in self.customers.values():
             yield from customer.watches()
 
-    def firing(self) -> Iterator[AlertTransition]:
+    def firing(self) -> list[AlertTransition]:
         """The alerts that fire, each as it was announced."""
         return self._alerts.firing()
 

@@ -37,7 +37,15 @@ from slamon.domain.request_limits import (
 )
 from slamon.domain.settlement import Settlement
 from slamon.domain.terms import period_to_date
-from slamon.domain.watching import CustomerFacts, Judgement, excluded_since, range_of, scope_of, subject_of
+from slamon.domain.watching import (
+    CustomerFacts,
+    Judgement,
+    excluded_since,
+    is_forgotten,
+    range_of,
+    scope_of,
+    subject_of,
+)
 
 # Changes are solved for until the next bucket is overdue, and so on: it overtakes most of what could be found.
 SHORTEST_LOOK_AHEAD = MINUTE
@@ -178,14 +186,15 @@ class RequestsWatch:
             changes_at = until if broken or limit.bad.after(now - limit.short, FOREVER) else FOREVER
         return Crossed(since, changes_at)
 
-    def _ending_of_limit(self, step: str, then: int, now: int) -> Ending:
+    def _ending_of_limit(self, step: str, then: int, now: int, horizon: int) -> Ending:
         """A limit that holds was told to be broken `then`: when it held again, if by what is known now it was broken."""
         requests = self._begin(range_of(self.agreement, self.objective, then), self._facts.declared(now))
         requests.read(now)
         period = period_to_date(self.agreement, self.objective, then)
         limit = self._limit(step, requests, period)
         if broken_since(limit, earliest(self.agreement, requests, limit), then) is None:
-            return Ending(Reason.AMENDED, now)
+            forgotten = is_forgotten(self.agreement, self.objective, then, horizon)
+            return Ending(Reason.RECOVERED if forgotten else Reason.AMENDED, now)
         held_at = next_change(limit, then, min(requests.end, now), broken=True)
         if held_at is None:
             return Ending(Reason.RECOVERED, now)
@@ -274,7 +283,7 @@ class RequestsWatch:
         return announcements.budget_burn(self.agreement, self.objective, pair, self._burn_rate(pair, now))
 
     def ending_of(
-        self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int
+        self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int, horizon: int
     ) -> Ending:
         """Why an alert of this objective that fires should not."""
         del wanted
@@ -295,7 +304,7 @@ class RequestsWatch:
         if breach and self.objective.window.rolling is None:
             return Ending(Reason.AMENDED, now)
         step = ROLLING if breach else firing.labels["step"]
-        return self._ending_of_limit(step, firing.at + 1, now)
+        return self._ending_of_limit(step, firing.at + 1, now, horizon)
 
     def _period_began(self, now: int) -> int:
         if now >= self.agreement.end:

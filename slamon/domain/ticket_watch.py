@@ -92,9 +92,9 @@ class TicketWatch:
             )
 
     def ending_of(
-        self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int
+        self, memory: AlertMemory, firing: AlertTransition, wanted: Sequence[Wanted], now: int, horizon: int
     ) -> Ending:
-        del firing, wanted
+        del firing, wanted, horizon
         given = any(memory.scope == scope_of(period) for period in self.settlement.settled)
         return Ending(Reason.PERIOD_ENDED if given else Reason.AMENDED, now)
 

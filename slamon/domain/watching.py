@@ -60,6 +60,11 @@ def range_of(agreement: Agreement, objective: ServiceObjective, now: int) -> Spa
     return day - rolling - max(rolling, longest), day + DAY + rolling
 
 
+def is_forgotten(agreement: Agreement, objective: ServiceObjective, at: int, horizon: int) -> bool:
+    """Whether some of what spoke about `at` may be forgotten: what was said of it then cannot be found untrue any more."""
+    return range_of(agreement, objective, at)[0] < horizon
+
+
 def excluded_since(before: Sequence[Declared], after: Sequence[Declared]) -> int:
     """The earliest instant whose meaning differs between two sets of exclusions; FOREVER: none does."""
     if before is after:

@@ -21,6 +21,7 @@ from slamon.domain.agreement import (
 from slamon.domain.alerts import AlertBook
 from slamon.domain.calendars import ALWAYS
 from slamon.domain.decisions import (
+    AlertChanged,
     AlertMemory,
     AlertTransition,
     FactKey,
@@ -334,6 +335,29 @@ def test_an_alert_that_fires_is_not_forgotten() -> None:
     book.restore("of a ticket", AlertMemory(("ticket", "acme", "T-1"), "resolution/1", 1, None))
     due = [key.subject for key in forgettable([], book, {}, HORIZON) if key is not None]
     assert due == ["over"]
+
+
+def test_of_what_was_said_before_the_horizon_nobody_can_say_any_more_that_it_never_was_true() -> None:
+    rolling = dataclasses.replace(SHOP, window=TimeWindow(None, 2 * DAY), down_while=None)
+    monitor = Monitor([agreement(rolling)], steps=False, keep=KEEP)
+    said: list[Reason] = []
+    for day, status in [
+        (0, ServiceStatus.UP),
+        *((day, ServiceStatus.DOWN) for day in range(3, 200)),
+        (200, ServiceStatus.UP),
+        (203, None),
+    ]:
+        now = MIDNIGHT + day * DAY
+        if status is not None:
+            monitor.apply(AvailabilityEvent(f"{day}", now, "acme", "shop", status))
+        monitor.advance(now + 1)
+        decisions = monitor.drain()
+        said += [
+            one.transition.reason
+            for one in decisions
+            if isinstance(one, AlertChanged) and one.transition.labels["alertname"] == "SlaBreached"
+        ]
+    assert said == [Reason.LIMIT_EXCEEDED, Reason.RECOVERED]
 
 
 def test_a_successor_that_is_being_filled_forgets_what_the_monitor_forgets() -> None:

@@ -982,4 +982,5 @@ def test_alerts_of_one_instant_are_told_by_the_names_of_what_they_speak_of_whate
             MIDNIGHT + 1,
         )
         told_of.append([one.labels["ticket"] for one in daemon.alerts])
-    assert told_of == [["T-1", "T-2"]] * 2
+        told_of.append([one.labels["ticket"] for one in daemon.monitor.firing()])
+    assert told_of == [["T-1", "T-2"]] * 4
