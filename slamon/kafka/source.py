@@ -195,8 +195,12 @@ class Source:
             self._feed(batches)
             await self._read_clocks()
             for task in list(self.running()):
-                task.turn()
+                if task.state is not State.RUNNING:
+                    continue  # it left while others were judged
+                judged = task.turn()
                 self._hold_or_release(task)
+                if judged:  # what is judged first after a restore is everything: seconds, in each task
+                    await clients.breathe()
             self.last_turn = clock.monotonic()
             if batches:
                 await clients.breathe()  # with records at hand the consumer does not wait

@@ -282,8 +282,8 @@ class Task:
             for (topic, reason), of in pending.tallies.items()
         ]
 
-    def turn(self) -> None:
-        """Once after every poll, when the clocks of its inputs are up to date: time may have passed."""
+    def turn(self) -> bool:
+        """Once after every poll, when the clocks of its inputs are up to date: time may have passed. Whether it judged."""
         assert self.monitor is not None
         shown = [one.shows for one in self.clocks.values()]
         known = [at for at in shown if at is not None]
@@ -291,6 +291,7 @@ class Task:
         latest = clock.judged_at(min(known)) if whole else 0
         if whole:
             self._applied_to = min(known)
+        judged = False
         if latest > self.now:
             self.now = latest
             if self._copied:
@@ -300,9 +301,11 @@ class Task:
                 self.monitor.advance(latest)
                 self._unjudged = False
                 self._gather()
+                judged = True
         self._announce(self._delay.judge(self._applied_to, clock.wall(), clock.monotonic()))
         if self._next_commit() < self._waits_until:
             self._wake.set()
+        return judged
 
     def firing(self) -> Iterator[AlertTransition]:
         """The alerts that fire, each as it was announced."""
