@@ -5,18 +5,21 @@ The alerts topic needs no nonce: its partition has no other writer, and our prod
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from slamon.domain.decisions import FactKey, Facts
 from slamon.kafka import clients
 from slamon.kafka.alert_numbers import AlertSeen, alert_seen
 from slamon.kafka.bare_records import hand_over_bare_records
 from slamon.kafka.changelog import OWNER, Reading, Unreadable
 from slamon.settings import KafkaSettings
+
+R = TypeVar("R", tuple[FactKey, Facts], tuple[FactKey, Facts, int])  # facts, or with their number of parts
 
 AT_ONCE = 2000  # records taken in one poll
 WAIT = 1000  # ms of one poll
@@ -124,6 +127,29 @@ def _take(reading: Reading, record: Any, partition: int) -> None:
             "which slamon never writes: who else does?"
         )
     reading.take(record.key, record.value)
+
+
+def in_portions(records: Iterable[R], events: int) -> Iterator[list[R]]:
+    """All of them, in their order; in each portion so many as hold that many events, or some more.
+
+    One record may be of one event or of an hour's heartbeats, and the time to take it back goes by the events.
+    """
+    portion: list[R] = []
+    held = 0
+    for record in records:
+        portion.append(record)
+        held += _events(record[1])
+        if held >= events:
+            yield portion
+            portion, held = [], 0
+    if portion:
+        yield portion
+
+
+def _events(facts: Facts) -> int:
+    """How many facts hold; what is no event counts as one."""
+    kinds = (facts.tickets, facts.services, facts.requests, facts.exclusions)
+    return sum(len(events) for events in kinds if events is not None) or 1
 
 
 async def _read_alerts(

@@ -42,7 +42,7 @@ SPACING = 0.25  # s between two alerts, so that each is alone
 
 
 @contextlib.contextmanager
-def _room() -> Iterator[tuple[Path, str]]:
+def room() -> Iterator[tuple[Path, str]]:
     """A folder, and the address of the brokers: those that are named, or one of our own."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
@@ -59,7 +59,7 @@ def _room() -> Iterator[tuple[Path, str]]:
         yield folder, stack.enter_context(Kafka(folder / "kafka", java=java, libs=libs)).bootstrap
 
 
-async def _settings(
+async def settings_file(
     folder: Path, bootstrap: str, name: str, *, partitions: int, start: int = stream.START
 ) -> Path:
     """A file of settings with topics of their own, which are there when this returns."""
@@ -86,20 +86,20 @@ async def _settings(
     return file
 
 
-def _outgoing(kafka: KafkaSettings, event: Event) -> Outgoing:
+def outgoing(kafka: KafkaSettings, event: Event) -> Outgoing:
     assert event.customer is not None
     topic = kafka.topics.tickets if isinstance(event, TicketEvent) else kafka.topics.availability
     key = event.customer.encode()
     return Outgoing(topic, partition_for(key, kafka.partitions, kafka.partitioner), key, encode(event))
 
 
-async def _fill(producer: TaskProducer, records: Sequence[Outgoing]) -> None:
+async def fill(producer: TaskProducer, records: Sequence[Outgoing]) -> None:
     for first in range(0, len(records), AT_ONCE):
         await producer.commit(records[first : first + AT_ONCE], PATIENCE)
 
 
 @contextlib.asynccontextmanager
-async def _producing(kafka: KafkaSettings) -> AsyncIterator[TaskProducer]:
+async def producing(kafka: KafkaSettings) -> AsyncIterator[TaskProducer]:
     producer = TaskProducer(kafka, "benchmarks")
     await producer.start(PATIENCE)
     try:
@@ -145,12 +145,12 @@ async def _read(
 
 async def restoring(effort: Effort) -> AsyncIterator[Row]:
     """A changelog of tickets, until its task runs again."""
-    with _room() as (folder, bootstrap):
-        settings = read_settings(await _settings(folder, bootstrap, "restore", partitions=1))
+    with room() as (folder, bootstrap):
+        settings = read_settings(await settings_file(folder, bootstrap, "restore", partitions=1))
         kafka, agreements = settings.kafka, stream.agreements(folder)
         records = list(_facts(kafka, effort.of(200_000)))
-        async with _producing(kafka) as producer:
-            await _fill(producer, records)
+        async with producing(kafka) as producer:
+            await fill(producer, records)
 
         async def ours() -> None:
             await _restored(settings, lambda _, __: Monitor(agreements, steps=False))
@@ -200,17 +200,18 @@ def _daemon(file: Path) -> Iterator[Program]:
     program = Program("slamon", [sys.executable, "-m", "slamon", "run", "--config", file], file.parent)
     program.start()
     try:
-        program.await_that(lambda: _scrape(file).get("slamon_task_state", 0) > 0, 60)
+        port = read_settings(file).http.port
+        program.await_that(lambda: scrape(port).get("slamon_task_state", 0) > 0, 60)
         yield program
     finally:
         program.kill()
 
 
-def _scrape(file: Path) -> dict[str, float]:
+def scrape(port: int) -> dict[str, float]:
     """The daemon's own metrics: the sum of each over its labels; of task states only `running` counts."""
     found: dict[str, float] = {}
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{read_settings(file).http.port}/metrics") as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
             text = page.read().decode()
     except OSError:
         return found  # it does not listen yet
@@ -224,14 +225,14 @@ def _scrape(file: Path) -> dict[str, float]:
 async def daemon(effort: Effort) -> AsyncIterator[Row]:
     """From the inputs to committed state in a process of its own, which is held while they are filled."""
     count = effort.of(100_000)
-    with _room() as (folder, bootstrap):
+    with room() as (folder, bootstrap):
         days = (effort.runs + 1) * count / stream.EVENTS_A_DAY
         start = clock.now() - round((days + 0.5) * 24) * HOUR
-        file = await _settings(folder, bootstrap, "daemon", partitions=4, start=start)
+        file = await settings_file(folder, bootstrap, "daemon", partitions=4, start=start)
         kafka = read_settings(file).kafka
         events = stream.events(start)
         with _daemon(file) as program:
-            async with _producing(kafka) as producer, _reading(kafka) as consumer:
+            async with producing(kafka) as producer, _reading(kafka) as consumer:
                 inputs = [
                     TopicPartition(topic, partition)
                     for topic in (kafka.topics.tickets, kafka.topics.availability)
@@ -240,9 +241,9 @@ async def daemon(effort: Effort) -> AsyncIterator[Row]:
                 taken, bare = [], []
                 for _ in range(effort.runs + 1):
                     starts = await consumer.end_offsets(inputs)
-                    some = [_outgoing(kafka, event) for event in islice(events, count)]
+                    some = [outgoing(kafka, event) for event in islice(events, count)]
                     program.signal(signal.SIGSTOP)
-                    await _fill(producer, some)
+                    await fill(producer, some)
                     del some  # the baseline shall not have to look through them for cycles
                     program.signal(signal.SIGCONT)
                     taken.append(await _until_counted(file, count))
@@ -257,11 +258,12 @@ async def daemon(effort: Effort) -> AsyncIterator[Row]:
 
 async def _until_counted(file: Path, count: int) -> float:
     """CPU seconds of the daemon until so many more events are committed."""
-    begun = await asyncio.to_thread(_scrape, file)
+    port = read_settings(file).http.port
+    begun = await asyncio.to_thread(scrape, port)
     deadline = clock.monotonic() + PATIENCE
     while clock.monotonic() < deadline:
         await clock.wait(0.5)
-        found = await asyncio.to_thread(_scrape, file)
+        found = await asyncio.to_thread(scrape, port)
         if found["slamon_events_total"] >= begun["slamon_events_total"] + count:
             return found["process_cpu_seconds_total"] - begun["process_cpu_seconds_total"]
     raise LeftOut(f"the daemon did not take {count:,} events in {PATIENCE:g} s")
@@ -273,11 +275,11 @@ async def _until_counted(file: Path, count: int) -> float:
 async def alert_latency(effort: Effort) -> AsyncIterator[Row]:
     """From before an event is sent until a reader of committed records has the alert it leads to."""
     count = effort.of(300)
-    with _room() as (folder, bootstrap):
-        file = await _settings(folder, bootstrap, "latency", partitions=1)
+    with room() as (folder, bootstrap):
+        file = await settings_file(folder, bootstrap, "latency", partitions=1)
         kafka = read_settings(file).kafka
         alerts = TopicPartition(kafka.topics.alerts, 0)
-        async with _producing(kafka) as producer, _reading(kafka) as consumer:
+        async with producing(kafka) as producer, _reading(kafka) as consumer:
             consumer.assign([alerts])
             consumer.seek(alerts, 0)
 
@@ -294,7 +296,7 @@ async def alert_latency(effort: Effort) -> AsyncIterator[Row]:
                     name, now, stream.CUSTOMERS[0], name, status=TicketStatus.OPEN, priority="P1",
                     opened_at=now - HOUR // 2 - SECOND,
                 )  # fmt: skip
-                await producer.commit([_outgoing(kafka, late)], PATIENCE)
+                await producer.commit([outgoing(kafka, late)], PATIENCE)
 
             async def bare(name: str) -> None:
                 await producer.commit([Outgoing(alerts.topic, 0, b"bare", name.encode())], PATIENCE)
