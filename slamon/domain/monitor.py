@@ -590,7 +590,7 @@ class Monitor:
         finally:
             if not whole:  # what was judged already comes out the same once more
                 self._dirty = {**dirty, **watches, **moved, **self._dirty}
-        self._decide_alerts()
+            self._decide_alerts()  # in any case: their memories say already that they were told
 
     def _meet_period_end(self, watch: Watch, now: int) -> None:
         """When a period of tickets has ended, those pending then are counted as pending of it."""
