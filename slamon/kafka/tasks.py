@@ -31,7 +31,7 @@ from aiokafka.errors import IllegalOperation, ProducerFenced
 
 from slamon import clock
 from slamon.codec import Rejected, RejectReason, decode, format_instant
-from slamon.domain.decisions import AlertTransition, FactKey, FactsChanged
+from slamon.domain.decisions import AlertTransition, FactKey, FactKind, FactsChanged
 from slamon.domain.events import Event, ExclusionEvent, Taken, TicketEvent
 from slamon.domain.monitor import Monitor
 from slamon.kafka import acls, changelog, clients, formats, restore
@@ -225,10 +225,13 @@ class Task:
                 f"customer {event.customer!r} belongs in partition {home} by {self._kafka.partitioner}: "
                 "produce with the customer as key, and the partitioner that slamon is set to",
             )
+        self._remember_home(event.customer)
+        return None
+
+    def _remember_home(self, customer: str) -> None:
         if len(self._homes) >= HOMES_KEPT:
             self._homes.clear()  # in place: a batch that is being applied looks there, too
-        self._homes.add(event.customer)
-        return None
+        self._homes.add(customer)
 
     def _turned_away(self, event: Event, taken: Taken) -> Rejected | None:
         """What the monitor does not take, but people may want to see."""
@@ -667,6 +670,7 @@ class Task:
         count = 0
         for portion in restore.in_portions(reading.facts(), WITHOUT_PAUSE):
             for key, facts, parts in portion:
+                self._check_home(key)
                 monitor.restore(key, facts)
                 if parts > 1:
                     self._parts[key] = parts
@@ -676,6 +680,25 @@ class Task:
         monitor.start(self.now)
         self.judged = False
         return monitor, count
+
+    def _check_home(self, key: FactKey) -> None:
+        """Facts of a customer who belongs elsewhere were left behind, and the task to which he belongs knows nothing of them.
+
+        What follows from agreements alone (statements, alerts) says nothing: its customer may never have been heard of.
+        """
+        customer = key.customer
+        if customer is None or customer in self._homes or key.kind in (FactKind.STATEMENT, FactKind.ALERT):
+            return
+        partitions = self._company.layout.partitions
+        home = partition_for(customer.encode(errors="surrogatepass"), partitions, self._kafka.partitioner)
+        if home != self.partition:
+            raise Refused(
+                f"partition {self.partition} of {self._names.changelog} holds facts of {customer}, who belongs in {home} of "
+                f"{partitions} by {self._kafka.partitioner}: either kafka.partitioner is not what it was, or the topics "
+                "were given more partitions, which parts customers from what is known of them. Start anew under another "
+                "application_id and other topics beside the inputs; next time, `slamon repartition`"
+            )
+        self._remember_home(customer)
 
     def _new_monitor(self) -> Monitor:
         return self._company.monitor_for(self.partition, self._format >= formats.BY_THE_HOUR)

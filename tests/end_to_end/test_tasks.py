@@ -7,6 +7,7 @@ the topics, as any reader of committed records sees them.
 import copy
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import msgspec
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 
 from slamon import clock
 from slamon.demo.processes import Kafka
@@ -598,6 +599,22 @@ async def test_what_an_input_no_longer_holds_is_a_recorded_gap(world: World) -> 
     [gap] = (await world.stands(0)).positions.gaps
     assert (gap.topic, gap.start, gap.end) == (tp.topic, read, read + 7)
     assert owner.process.poll() is None
+
+
+async def test_nobody_goes_on_in_topics_that_were_given_more_partitions(world: World) -> None:
+    """Customers would be parted from what is known of them, without a word."""
+    await counted_and_stopped(world)
+    admin = AIOKafkaAdminClient(bootstrap_servers=world.kafka.bootstrap_servers)
+    await admin.start()
+    names = world.names.model_dump().values()
+    await admin.create_partitions({name: NewPartitions(PARTITIONS + 3) for name in names})
+    await admin.close()
+    owner = world.start()
+    await until_said("it ends", lambda: owner.process.poll() is not None)
+    assert owner.process.returncode == 1
+    said = owner.log.read_text()
+    assert re.search(r"holds facts of c\d+, who belongs in \d of 7 by murmur2", said)
+    assert "Start anew under another application_id" in said
 
 
 async def test_nobody_starts_over_when_the_changelog_was_lost(world: World) -> None:
