@@ -9,7 +9,7 @@ import pytest
 
 from slamon import clock
 from slamon.demo.processes import Alertmanager, Kafka
-from slamon.domain.events import HOUR, MINUTE, SECOND
+from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
 from tests.end_to_end.place import (
     PARTITIONS,
     Alert,
@@ -111,7 +111,7 @@ async def test_events_from_too_far_ahead_or_too_long_ago_are_dead_letters_and_th
 ) -> None:
     await place.running()
     now = whole_second()
-    keep = place.settings.facts.keep * SECOND
+    keep = place.settings.facts.keep * DAY
     await place.send(opened("first", now), answered("first", now))
     await until_judged(place, clock.now())  # before anything was judged, all the history there is is wanted
     await place.send(
