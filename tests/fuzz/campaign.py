@@ -38,8 +38,8 @@ from tests.fuzz.mutations import Headers, World
 from tests.scenarios.test_every_option import TERMS
 
 START = 20_544 * DAY  # 2026-04-01: all agreements are in force
-BATCH = 500  # records of one poll
-COMMIT_EVERY = 4  # polls
+BATCH = 2000  # records of one poll, as in a backlog
+COMMIT_EVERY = 2  # polls
 ROUND = 20_000  # records until a successor takes over
 ON_TIME = 10 * SECOND
 KEEP = 100 * DAY
