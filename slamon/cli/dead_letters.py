@@ -43,7 +43,7 @@ def filtered(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(name="dead-letters")
+@click.group(name="dead-letters", short_help="List records that could not be used, or retry or dismiss them.")
 def group() -> None:
     """Records that could not be used: look at them, send them again, or dismiss them."""
 
