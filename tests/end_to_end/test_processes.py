@@ -247,9 +247,11 @@ def test_when_the_leader_of_the_cluster_is_killed_another_broker_leads(
 
 
 OWNER = """
+import signal
 import sys
 from pathlib import Path
 from slamon.demo.processes import Kafka
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs in the background inherits that it is ignored
 try:
     with Kafka(Path(sys.argv[1]), java=Path(sys.argv[2]), libs=Path(sys.argv[3])):
         print("started", flush=True)
