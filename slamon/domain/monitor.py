@@ -553,7 +553,11 @@ class Monitor:
             pass
 
     def _judging(self, now: int, key: int, on_time: int) -> Generator[None]:
-        """Judge everything that changed, as of `now`, with breaks; statements due by `key` are given."""
+        """Judge everything that changed, as of `now`, with breaks; statements due by `key` are given.
+
+        In every break, and when it is given up, the alerts so far are decided: their memories say already that they were told,
+        and may be committed.
+        """
         when = Instant(now, on_time, self._steps)
         for orphan in self._orphans:
             self._settle_alerts(orphan[1], orphan, [], lambda *_: Ending(Reason.AMENDED, now), when)
@@ -574,12 +578,14 @@ class Monitor:
                         self._meet_period_end(subject, now)
                     effort += 1
                     if effort % BETWEEN_BREAKS == 0:
+                        self._decide_alerts()
                         yield
                 dirty = self._dirty
             for watch in watches.values():
                 self._judge_watch(watch, when, key, moved)
                 effort += A_WATCH
                 if effort % BETWEEN_BREAKS < A_WATCH:
+                    self._decide_alerts()
                     yield
             for watch in moved.values():  # all that follow a revision: what they say moves nobody else
                 self._judge_watch(watch, when, key, {})
@@ -590,7 +596,7 @@ class Monitor:
         finally:
             if not whole:  # what was judged already comes out the same once more
                 self._dirty = {**dirty, **watches, **moved, **self._dirty}
-            self._decide_alerts()  # in any case: their memories say already that they were told
+            self._decide_alerts()
 
     def _meet_period_end(self, watch: Watch, now: int) -> None:
         """When a period of tickets has ended, those pending then are counted as pending of it."""

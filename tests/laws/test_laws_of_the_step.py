@@ -352,6 +352,10 @@ def test_a_monitor_interrupted_while_it_judges_comes_to_the_same(world: World, c
                     for _ in islice(steps, chance.randrange(8)):
                         if chance.randrange(2):
                             other.keep()
+                            # Else a commit in the break would keep that it was told, and a successor not tell it.
+                            newest = {one.id: one for one in other.alerts}.values()
+                            told_of = [one for one in newest if one.transition is Transition.FIRED]
+                            assert by_id(other.monitor.firing()) == by_id(told_of)
                 other.keep()
                 if chance.randrange(3) == 0:
                     other.monitor = replaced(other.monitor, world.agreements, steps=False)
