@@ -47,7 +47,6 @@ from slamon.domain.decisions import (
     statement_fact,
 )
 from slamon.domain.events import (
-    HOUR,
     MINUTE,
     AvailabilityEvent,
     Event,
@@ -69,9 +68,9 @@ BETWEEN_BREAKS = 50  # tickets judged in one go, some ms
 A_WATCH = 10  # tickets take as long as a watch
 AT_HAND = 15 * MINUTE  # so long a decided ticket waits to be heard of again before it is packed
 PACKED_AT_ONCE = 200  # tickets at one advance, some ms
-FORGOTTEN_EVERY = HOUR  # how often all that is kept is looked through
+FORGOTTEN_EVERY = 10 * MINUTE  # how often all that is kept is looked through
 LOOKS_AT_ONCE = 2000  # of that at one advance, a ms or two
-FORGETTING_COSTS = 100  # looks
+FORGETTING_COSTS = 20  # looks: 100 at one advance, some ms; as many tickets as come at the peak rate must go
 MANY_TIMERS = 1000  # out of use, before it is worth while to look for them
 
 

@@ -37,6 +37,7 @@ from slamon.domain.decisions import (
 from slamon.domain.events import (
     DAY,
     HOUR,
+    MINUTE,
     AvailabilityEvent,
     Event,
     ExclusionEvent,
@@ -469,7 +470,7 @@ def test_at_the_first_start_all_history_is_judged_before_anything_of_it_is_forgo
 
 def test_at_one_advance_only_a_little_is_forgotten_and_the_rest_soon_after_without_any_event() -> None:
     daemon = Daemon(agreement(FIX))
-    count = 100
+    count = 500
     for number in range(count):
         daemon.take(
             MIDNIGHT + 2,
@@ -480,16 +481,16 @@ def test_at_one_advance_only_a_little_is_forgotten_and_the_rest_soon_after_witho
     daemon.take(now)
     left = count
     while found := daemon.holds(FactKind.TICKET):
-        assert left - 25 <= len(found) < left
+        assert left - 100 <= len(found) < left
         left = len(found)
         wake_at = daemon.monitor.wake_at()
         assert wake_at is not None
         assert wake_at <= now
         now += 1
         daemon.take(now)
-    assert left < 25
+    assert left <= 100
     daemon.take(now + 1)
-    assert daemon.monitor.wake_at() == MIDNIGHT + KEEP + 2 * HOUR
+    assert daemon.monitor.wake_at() == MIDNIGHT + KEEP + HOUR + 10 * MINUTE
 
 
 def test_decided_tickets_are_packed_when_they_were_not_heard_of_for_a_while() -> None:

@@ -1,8 +1,8 @@
 """`python -m tests.soak --minutes 60`: the daemon at half its peak rate, and whether memory and lag stay flat.
 
 A real broker, one `slamon run`, one process that writes events. Everything that is written happened just inside the horizon
-(`facts.keep`), so that all of it is forgotten when what is kept is next looked through, once an hour: memory rises by what a
-packed ticket takes for so long, and what grows beyond that grows for ever. Memory, lag and the age of the clock are looked at
+(`facts.keep`), so that all of it is forgotten when what is kept is next looked through, every ten minutes: memory rises by what
+a packed ticket takes for so long, and what grows beyond that grows for ever. Memory, lag and the age of the clock are looked at
 every few seconds, told as a table of tenths, and drawn (`soak.svg`, `soak.csv`).
 """
 
