@@ -212,6 +212,15 @@ def test_every_key_of_the_reference_stands_in_an_example() -> None:
     assert keys >= {"customer", "warnAt", "percentPerPoint"}, "the rows of the tables are not found"
 
 
+def test_every_word_of_a_contract_stands_as_the_table_says_in_the_agreement_below_it() -> None:
+    page = (DOCS / "agreements.md").read_text(encoding="utf-8")
+    table, agreement = page.split("## From the words of a contract")[1].split("```")[:2]
+    rows = [row.rpartition(" | ")[2] for row in table.splitlines() if row.startswith('| "')]
+    terms = [term for row in rows for term in re.findall(r"`([^`]+)`", row)]
+    assert [term for term in terms if term not in agreement] == []
+    assert len(rows) >= 15
+
+
 @pytest.mark.parametrize("block", EVENTS, ids=str)
 def test_the_events_of_the_book_are_events_or_refused_as_it_says(block: Block) -> None:
     read = [decode(line.encode(), now=None) for line in block.text.splitlines()]
