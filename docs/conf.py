@@ -52,7 +52,7 @@ NAVIGATION = {
 FIRST = {
     "meaning": "facts-and-time calendars ticket-clocks cycles-and-reopening attainment availability exclusions requests"
     " periods-and-statements credits alerts standing agreements-in-time stories glossary",
-    "operating": "install sizing security doctor behind dead-letters disaster-recovery upgrades repartition faults performance",
+    "operating": "install kubernetes chart-values sizing security doctor behind dead-letters disaster-recovery upgrades repartition faults performance",
 }
 
 

@@ -47,11 +47,19 @@ KINDS = {
     "yaml alertmanager": "amtool takes it",
     "promql": "promtool takes each line as an expression",
     "sh make": "make has these targets and takes these variables",
+    "sh helm": "helm renders what it would install; what else stands there needs a cluster",
+    "json": "it is JSON",
     "console": "typed here; it answers so",
     "console fails": "typed here; it answers so, and ends with 1",
     "console kafka": "typed beside a real Kafka and, where there are pods, a daemon",
     "console kafka fails": "likewise, and it ends with 1",
     "console kafka soon": "likewise, again and again until it answers so",
+}
+
+# Page and kind → the test that takes the block from there.
+ELSEWHERE = {
+    ("docs/notifications.md", "python"): "tests/shell/test_receivers.py",
+    ("docs/notifications.md", "yaml shipped slack"): "tests/shell/test_receivers.py",
 }
 
 BLOCK = re.compile(

@@ -20,7 +20,19 @@ import yaml
 
 from slamon.cli import main
 from slamon.settings import read_settings
-from tests.shell.documentation import KINDS, PAGES, ROOT, UNRUN, Block, blocks, examples_of, of_kind, typed_in
+from tests.shell.documentation import (
+    ELSEWHERE,
+    KINDS,
+    PAGES,
+    ROOT,
+    UNRUN,
+    Block,
+    blocks,
+    examples_of,
+    files_of,
+    of_kind,
+    typed_in,
+)
 
 CHART = ROOT / "deploy" / "helm" / "slamon"
 KUBERNETES = "1.37.0"
@@ -49,6 +61,8 @@ def complaint(block: Block) -> str:
         return "" if len(block.mark.removeprefix(UNRUN).split()) >= 3 else "say why it is not run"
     if block.language == "file" or (block.name and not block.mark):
         return "" if is_used(block) else f"nothing on the page names {block.name}"
+    if (block.page, block.kind) in ELSEWHERE:
+        return ""
     if block.kind not in KINDS:
         return f"`{block.kind}` is no kind of tests/shell/documentation.py, and does not say `{UNRUN}why`"
     return "" if block.language != "console" or typed_in(block) else "no command stands behind `$ `"
@@ -58,6 +72,12 @@ def test_every_block_is_run_or_says_why_it_is_not() -> None:
     complaints = {str(block): complaint(block) for block in every_block()}
     assert {block: said for block, said in complaints.items() if said} == {}
     assert len(complaints) > 250, "blocks are not found"
+
+
+def test_a_block_that_is_proven_elsewhere_is_named_there() -> None:
+    for (page, _), test in ELSEWHERE.items():
+        if (ROOT / page).is_file():
+            assert Path(page).name in (ROOT / test).read_text(encoding="utf-8"), test
 
 
 def test_no_fence_is_overlooked() -> None:
@@ -104,43 +124,44 @@ def accepted(program: Path, *arguments: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def settings(text: str, part: Part, folder: Path) -> None:
-    read_settings(kept(folder, text))
+def settings(block: Block, part: Part, folder: Path) -> None:
+    read_settings(kept(folder, block.text))
 
 
-def values(text: str, part: Part, folder: Path) -> None:
+def values(block: Block, part: Part, folder: Path) -> None:
     defaults = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-    whole = merged(defaults, yaml.safe_load(text))
+    whole = merged(defaults, yaml.safe_load(block.text))
     jsonschema.validate(whole, json.loads((CHART / "values.schema.json").read_text(encoding="utf-8")))
-    settings(yaml.safe_dump(whole.get("settings") or {}), part, folder)
+    read_settings(kept(folder, yaml.safe_dump(whole.get("settings") or {})))
 
 
-def kubernetes(text: str, part: Part, folder: Path) -> None:
-    for document in yaml.safe_load_all(text):
+def kubernetes(block: Block, part: Part, folder: Path) -> None:
+    for document in yaml.safe_load_all(block.text):
         assert {"apiVersion", "kind", "metadata"} <= document.keys()
         if not document["apiVersion"].startswith(OF_OPERATORS):
             kubernetes_validate.validate(document, KUBERNETES, strict=True)
 
 
-def prometheus(text: str, part: Part, folder: Path) -> None:
-    what = ("rules",) if "groups" in yaml.safe_load(text) else ("config", "--syntax-only")
-    accepted(part("promtool"), "check", *what, kept(folder, text))
+def prometheus(block: Block, part: Part, folder: Path) -> None:
+    what = ("rules",) if "groups" in yaml.safe_load(block.text) else ("config", "--syntax-only")
+    accepted(part("promtool"), "check", *what, kept(folder, block.text))
 
 
-def promql(text: str, part: Part, folder: Path) -> None:
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+def promql(block: Block, part: Part, folder: Path) -> None:
+    lines = [line for line in block.text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     rules = [{"record": f"shown:number_{number}", "expr": line} for number, line in enumerate(lines)]
     assert rules
-    prometheus(yaml.safe_dump({"groups": [{"name": "shown", "rules": rules}]}), part, folder)
+    group = yaml.safe_dump({"groups": [{"name": "shown", "rules": rules}]})
+    prometheus(block._replace(text=group), part, folder)
 
 
-def alertmanager(text: str, part: Part, folder: Path) -> None:
-    accepted(part("amtool"), "check-config", kept(folder, text))
+def alertmanager(block: Block, part: Part, folder: Path) -> None:
+    accepted(part("amtool"), "check-config", kept(folder, block.text))
 
 
-def make(text: str, part: Part, folder: Path) -> None:
+def make(block: Block, part: Part, folder: Path) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for line in text.splitlines():
+    for line in block.text.splitlines():
         program, *words = shlex.split(line, comments=True)
         assert program == "make"
         for word in words:
@@ -148,7 +169,27 @@ def make(text: str, part: Part, folder: Path) -> None:
             assert re.search(rf"^{variable} *\?=" if is_one else rf"^{word}:", makefile, re.MULTILINE), word
 
 
-PROOFS: dict[str, Callable[[str, Part, Path], None]] = {
+def helm(block: Block, part: Part, folder: Path) -> None:
+    """What would be installed is rendered, by the files and options that the page gives."""
+    files_of(ROOT / block.page, folder)
+    rendered = 0
+    for line in block.text.replace("\\\n", "").splitlines():
+        program, action, *words = shlex.split(line, comments=True)
+        if (program, action) not in (("helm", "install"), ("helm", "upgrade")):
+            continue
+        rendered += 1
+        words = [word for word in words if word not in ("--create-namespace", "--install", "--wait")]
+        words = [str(ROOT / word) if word.startswith("deploy/") else word for word in words]
+        words = [str(folder / word) if (folder / word).is_file() else word for word in words]
+        accepted(part("helm"), "template", *words)
+    assert rendered, "helm neither installs nor upgrades anything here"
+
+
+def parsed(block: Block, part: Part, folder: Path) -> None:
+    json.loads(block.text)
+
+
+PROOFS: dict[str, Callable[[Block, Part, Path], None]] = {
     "yaml settings": settings,
     "yaml values": values,
     "yaml kubernetes": kubernetes,
@@ -156,12 +197,16 @@ PROOFS: dict[str, Callable[[str, Part, Path], None]] = {
     "yaml alertmanager": alertmanager,
     "promql": promql,
     "sh make": make,
+    "sh helm": helm,
+    "json": parsed,
 }
 
 
-@pytest.mark.parametrize("block", of_kind(*PROOFS), ids=str)
+@pytest.mark.parametrize(
+    "block", [block for block in of_kind(*PROOFS) if block.mark or not block.name], ids=str
+)
 def test_the_block_is_taken_by_whom_it_is_for(block: Block, part: Part, tmp_path: Path) -> None:
-    PROOFS[block.kind](block.text, part, tmp_path)
+    PROOFS[block.kind](block, part, tmp_path)
 
 
 # What is named in passing: between backticks, in a sentence or a table.
