@@ -12,7 +12,7 @@ MINUTES ?= 60
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench chaos fuzz soak mutate parts locks generate clean
+.PHONY: help demo test check fix docs bench chaos fuzz soak mutate parts locks generate clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ check: $(VENV)/dev  ## Format, lint, types, import contracts: what needs seconds
 
 fix: $(VENV)/dev  ## Format, and mend what the linter can mend
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+docs: $(VENV)/dev  ## Build the documentation as a site, build/docs/index.html; a link that leads nowhere is an error
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --write-all --quiet docs build/docs
 
 bench: $(VENV)/dev  ## Print figures as ratios to a baseline of the same run
 	@$(BIN)/python -m slamon.demo.parts java kafka
@@ -71,7 +74,7 @@ locks: $(VENV)/dev  ## Pin what the project needs anew
 	@$(LOCK) --upgrade requirements/compared.in -o requirements/compared.txt
 
 clean:  ## Remove what was made here, but not the cache of parts
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist mutants
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist mutants
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "slamon needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=...")'

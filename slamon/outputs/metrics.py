@@ -178,6 +178,26 @@ METRICS = (
         "slamon_objective_budget_exhausted_timestamp_seconds",
         "When the error budget was used up, or will be if the running outage goes on.",
     ),
+    _objective(
+        "slamon_objective_credit_ratio",
+        "Share of the period's fee that is due as a credit as it stands: of time, were the rest of the period good; of "
+        "tickets and requests, if it ended now. 0 while nothing is proven; without a remedy there is no series.",
+    ),
+    _objective(
+        "slamon_objective_credit_limit_ratio",
+        "The greatest share of the period's fee that can become due; no series if nothing limits it.",
+    ),
+    _objective("slamon_objective_credit_amount", "What is due as a credit as it stands, in the currency's main unit.", "currency"),
+    _objective("slamon_objective_fee_amount", "What is paid for the whole running period, in the currency's main unit.", "currency"),
+    _objective(
+        "slamon_objective_period_start_timestamp_seconds",
+        "When the running calendar period began; a rolling window has none.",
+    ),
+    _objective(
+        "slamon_objective_period_end_timestamp_seconds",
+        "When the running calendar period ends; a rolling window has none.",
+    ),
+    _objective("slamon_objective_excluded", "1 while an exclusion takes the time out of the objective, else 0."),
     _objective("slamon_objective_standing", "1 for the objective's standing, 0 for the others.", "standing"),
     # Tickets.
     _objective("slamon_tickets", "Open ticket clocks; a breached one is counted as breached only.", "state"),
