@@ -62,6 +62,7 @@ parts: $(VENV)/runtime  ## Obtain everything that tests want beyond Python; buil
 generate: $(VENV)/dev  ## Write anew what follows from other files: dashboards, the chart's schema and rules
 	@$(BIN)/python grafana/generate.py
 	@$(BIN)/python deploy/values_schema.py
+	@$(BIN)/python deploy/values_reference.py
 	@$(BIN)/python deploy/chart_rules.py
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
