@@ -56,9 +56,10 @@ mutate: $(VENV)/dev  ## Change the domain in one place at a time, and list the c
 parts: $(VENV)/runtime  ## Obtain everything that tests want beyond Python; builds with Go, some 6 minutes the first time
 	@$(BIN)/python -m slamon.demo.parts java kafka prometheus promtool alertmanager amtool helm toxiproxy-server
 
-generate: $(VENV)/dev  ## Write dashboards and the chart's schema anew from what they follow
+generate: $(VENV)/dev  ## Write dashboards, the chart's schema and the reference of settings anew from what they follow
 	@$(BIN)/python grafana/generate.py
 	@$(BIN)/python deploy/values_schema.py
+	@$(BIN)/python deploy/settings_reference.py
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 locks: $(VENV)/dev  ## Pin what the project needs anew
