@@ -7,14 +7,21 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+import itself
 import on_call
+import service_manager
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 HERE = Path(__file__).resolve().parent
 FOLDERS = (HERE, HERE.parent / "deploy" / "helm" / "slamon" / "dashboards")
-BOARDS = {"on-call.json": on_call.board}
+BOARDS = {
+    "on-call.json": on_call.board,
+    "service-manager.json": service_manager.board,
+    "itself.json": itself.board,
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -43,7 +50,20 @@ def rendered(board: Dashboard) -> str:
     built = board.build()
     for number, panel in enumerate(built.panels or [], 1):
         panel.id_val = number  # links to a panel go on working when Grafana is started anew
-    return json.dumps(built, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
+    plain = json.loads(json.dumps(built, cls=JSONEncoder))
+    _without_what_the_library_adds(plain)
+    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+
+
+def _without_what_the_library_adds(board: dict[str, Any]) -> None:
+    """What nobody asked for, and Grafana's own schema does not know, or takes for more than it is."""
+    for variable in board["templating"]["list"]:
+        for name in ("auto", "auto_min", "auto_count"):  # of variables of another kind
+            variable.pop(name, None)
+    for panel in board["panels"]:
+        panel.get("options", {}).pop("footer", None)  # no table has one
+    for shown in (*board["links"], *board["annotations"]["list"]):
+        shown.pop("placement", None)  # "inControlsMenu" hides it behind a menu
 
 
 if __name__ == "__main__":
