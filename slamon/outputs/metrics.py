@@ -116,6 +116,10 @@ METRICS = (
     ),
     _counter("slamon_events_unmatched_total", "Events about customers or services that no agreement speaks of."),
     # Tasks.
+    _counter(
+        "slamon_input_gaps_total",
+        "Spans of an input that were deleted before they were read; that time is shown as not measured.",
+    ),
     _gauge("slamon_partition_lag", "Records of an input partition that wait to be read.", "topic", "partition"),
     _gauge(
         "slamon_watermark_timestamp_seconds",
@@ -123,6 +127,10 @@ METRICS = (
         "partition",
     ),
     _gauge("slamon_task_state", "1 for the state a task is in, 0 for the others.", "partition", "state"),
+    _counter(
+        "slamon_tasks_lost_total",
+        "Times a running task had to be given up and read back, because a commit failed or its outcome is unknown.",
+    ),
     _histogram("slamon_commit_duration_seconds", "Time one transaction took, from begin to commit.", _SECONDS),
     _histogram("slamon_restore_duration_seconds", "Time a task took to rebuild its state.", _RESTORE_SECONDS),
     _counter("slamon_restore_records_total", "Changelog records read by restores."),
@@ -241,9 +249,11 @@ class Metrics:
         self.events_conflicting = self._counter("slamon_events_conflicting_total")
         self.events_unmatched = self._counter("slamon_events_unmatched_total")
 
+        self.input_gaps = self._counter("slamon_input_gaps_total")
         self._lag = self._gauge("slamon_partition_lag")
         self._watermark = self._gauge("slamon_watermark_timestamp_seconds")
         self._task_state = self._gauge("slamon_task_state")
+        self.tasks_lost = self._counter("slamon_tasks_lost_total")
         self.commit_duration = self._histogram("slamon_commit_duration_seconds")
         self.restore_duration = self._histogram("slamon_restore_duration_seconds")
         self.restore_records = self._counter("slamon_restore_records_total")
