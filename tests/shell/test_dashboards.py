@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from queries import GRAFANAS, Query, queries
 
@@ -63,6 +64,70 @@ def test_a_dashboard_that_was_edited_by_hand_is_noticed_and_mended(tmp_path: Pat
         assert check.stdout.startswith(f"{file} is not what grafana/generate.py writes: run ")
         assert generate(root=tmp_path).returncode == 0
         assert (tmp_path / file).read_text() == before
+
+
+# What a board holds beyond the types that Grafana publishes.
+BEYOND = {
+    "annotations.list": {
+        "expr",
+        "step",
+        "titleFormat",
+        "textFormat",
+    },  # of Prometheus' datasource, not of Grafana
+    "templating.list": {
+        "definition"
+    },  # written by Grafana's own editor; without it a variable's list shows no query
+}
+
+
+@pytest.fixture(scope="module")
+def grafana_schema(part: Callable[[str], Path]) -> Callable[[str], jsonschema.Draft7Validator]:
+    """Gives what checks a `board`, or a panel of a kind, by the types of the Grafana in the compose file."""
+    schema = json.loads(part("grafana-schema").read_text())
+    [boards] = [each for name, each in schema["definitions"].items() if name == "Boards"]
+    kinds = {"board": boards["properties"]["board"], **boards["properties"]["kinds"]["properties"]}
+    return lambda kind: jsonschema.Draft7Validator(
+        {"definitions": schema["definitions"], "allOf": [kinds[kind]]}
+    )
+
+
+@pytest.mark.parametrize("file", BOARDS, ids=lambda file: file.stem)
+def test_a_board_holds_nothing_that_grafana_does_not_know_and_nothing_of_another_type(
+    file: Path, grafana_schema: Callable[[str], jsonschema.Draft7Validator]
+) -> None:
+    board = json.loads(file.read_text())
+    found = list(grafana_schema("board").iter_errors(without_what_is_beyond(board)))
+    for panel in board["panels"]:
+        found += grafana_schema(panel["type"]).iter_errors(panel)
+    assert [f"{error.json_path}: {error.message}" for error in found] == []
+
+
+def test_what_grafana_does_not_know_is_found_on_a_board_and_on_every_kind_of_panel(
+    grafana_schema: Callable[[str], jsonschema.Draft7Validator],
+) -> None:
+    boards = [json.loads(file.read_text()) for file in BOARDS]
+    kinds = {panel["type"]: panel for board in boards for panel in board["panels"]}
+    for kind, thing in {"board": without_what_is_beyond(boards[0]), **kinds}.items():
+        assert grafana_schema(kind).is_valid(thing)
+        assert not grafana_schema(kind).is_valid({**thing, "colour": "red"})
+        assert not grafana_schema(kind).is_valid({**thing, "title": 1})
+        if "options" in thing:
+            assert not grafana_schema(kind).is_valid(
+                {**thing, "options": {**thing["options"], "colour": "red"}}
+            )
+
+
+def without_what_is_beyond(board: Mapping[str, Any]) -> dict[str, Any]:
+    known = dict(board)
+    for path, beyond in BEYOND.items():
+        place, _, name = path.partition(".")
+        known[place] = {
+            name: [
+                {key: value for key, value in each.items() if key not in beyond}
+                for each in board[place][name]
+            ]
+        }
+    return known
 
 
 @pytest.mark.parametrize("panel", PANELS.values(), ids=PANELS)
