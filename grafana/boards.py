@@ -98,6 +98,7 @@ def board(
         .refresh(refresh)
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
+        .with_variable(_labels("namespace", "Namespace", "slamon_build_info", VariableHide.DONT_HIDE))
         .with_variable(_labels("customer", "Customer", "slamon_objective_info", hidden))
         .with_variable(
             _labels("agreement", "Agreement", 'slamon_objective_info{customer=~"$customer"}', hidden)

@@ -304,7 +304,9 @@ def _row_url(board: str, columns: Sequence[Column]) -> str:
         for column in columns
         if column.label in ("customer", "agreement")
     ]
-    return f"/d/{board}?" + "&".join(["var-datasource=${datasource}", *chosen, "${__url_time_range}"])
+    return f"/d/{board}?" + "&".join(
+        ["var-datasource=${datasource}", "${namespace:queryparam}", *chosen, "${__url_time_range}"]
+    )
 
 
 def _in_words(texts: Texts) -> ValueMap:

@@ -5,8 +5,12 @@ Rules:
   begins by taking one value for each set of slamon's own labels (`one`).
 - Nothing to show never looks like a good number: a zero that means "none" is given only while a slamon is scraped
   (`or_none`).
+- One Prometheus may scrape several slamons: all is asked of the chosen namespace, which `in_namespace` writes into every
+  selector once a board is whole. Where targets have no such label, "All" means all.
 - A counter with labels appears when it is first raised; that raise counts too (`lately`).
 """
+
+import re
 
 OBJECTIVE = "customer, agreement, objective"
 CHOSEN = 'customer=~"$customer", agreement=~"$agreement"'
@@ -18,6 +22,16 @@ NO_OBJECTIVES = f"No objectives are known: none agreed for this choice, or: {NOT
 
 # As of the last scrape, not of now: between two scrapes a clock does not stand.
 CLOCK_BEHIND = "timestamp(slamon_watermark_timestamp_seconds) - slamon_watermark_timestamp_seconds"
+
+
+_SELECTOR = re.compile(r"\b((?:slamon|process)_\w+)(\{)?")
+
+
+def in_namespace(expr: str) -> str:
+    def narrowed(selector: re.Match[str]) -> str:
+        return f'{selector[1]}{{namespace=~"$namespace"' + (", " if selector[2] else "}")
+
+    return _SELECTOR.sub(narrowed, expr)
 
 
 def one(metric: str, *labels: str, where: str = "", at: str = "") -> str:

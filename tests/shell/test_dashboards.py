@@ -55,10 +55,12 @@ def test_the_committed_dashboards_are_what_is_generated() -> None:
 def test_a_dashboard_that_was_edited_by_hand_is_noticed_and_mended(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "grafana", tmp_path / "grafana")
     (tmp_path / "deploy" / "helm" / "slamon").mkdir(parents=True)
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "dashboards.md", tmp_path / "docs")
     assert generate(root=tmp_path).returncode == 0
-    for file in ("grafana/on-call.json", "deploy/helm/slamon/dashboards/itself.json"):
+    for file in ("grafana/on-call.json", "deploy/helm/slamon/dashboards/itself.json", "docs/dashboards.md"):
         before = (tmp_path / file).read_text()
-        (tmp_path / file).write_text(before.replace("Pod", "Pot").replace("Due", "Dew"))
+        (tmp_path / file).write_text(before.replace("Tasks by state", "Tasks by taste"))
         check = generate("--check", root=tmp_path)
         assert (check.returncode, check.stdout.count("\n")) == (1, 1)
         assert check.stdout.startswith(f"{file} is not what grafana/generate.py writes: run ")
@@ -186,6 +188,7 @@ def test_a_row_opens_another_board_for_its_customer_at_the_time_shown(panel: Map
             if label in titles
         }
         assert chosen == {"var-datasource": "${datasource}", **expected}
+        assert asked.startswith("var-datasource=${datasource}&${namespace:queryparam}&")
         assert asked.endswith("&${__url_time_range}")
 
 
@@ -205,14 +208,17 @@ def test_panels_have_ids_of_their_own_and_do_not_cover_each_other(file: Path) ->
 
 
 @pytest.mark.parametrize("file", BOARDS, ids=lambda file: file.stem)
-def test_a_board_has_a_choice_of_datasource_customer_and_agreement_and_passes_it_on(file: Path) -> None:
+def test_a_board_has_a_choice_of_datasource_namespace_customer_and_agreement_and_passes_it_on(
+    file: Path,
+) -> None:
     board = json.loads(file.read_text())
     variables = {each["name"]: each for each in board["templating"]["list"]}
     assert variables["datasource"]["type"] == "datasource"
-    for name in ("customer", "agreement"):
+    for name in ("namespace", "customer", "agreement"):
         assert variables[name]["query"]["query"].endswith(f", {name})")
         assert variables[name]["current"] == {"text": ["All"], "value": ["$__all"]}
-        assert variables[name]["hide"] == (2 if board["uid"] == "slamon-itself" else 0)
+        unseen = board["uid"] == "slamon-itself" and name != "namespace"
+        assert variables[name]["hide"] == (2 if unseen else 0)
     [among, *_] = board["links"]
     assert (among["type"], among["tags"]) == ("dashboards", ["slamon"])
     assert (among["includeVars"], among["keepTime"]) == (True, True)
@@ -230,7 +236,7 @@ def test_queries_lists_every_query_of_every_board_without_variables() -> None:
     targets = sum(len(panel["targets"]) for panel in PANELS.values())
     annotations = sum(len(board["annotations"]["list"]) for board in boards)
     assert annotations == 7
-    assert len(QUERIES) == targets + annotations + 2 * len(BOARDS)
+    assert len(QUERIES) == targets + annotations + 3 * len(BOARDS)
     assert not [query for query in QUERIES if "$" in query.expr]
 
 
@@ -250,7 +256,13 @@ def test_a_query_names_only_metrics_that_slamon_has_and_labels_that_they_have(qu
     of_slamon = {base_name(name) for name in named if name.startswith("slamon_")}
     assert of_slamon <= BY_NAME.keys()
     assert {name for name in named if name.startswith("process_")} <= OF_ANY_PROCESS
-    known = {"instance", "le", "reason", *(label for name in of_slamon for label in BY_NAME[name].labels)}
+    known = {
+        "instance",
+        "namespace",
+        "le",
+        "reason",
+        *(label for name in of_slamon for label in BY_NAME[name].labels),
+    }
     grouped = re.findall(r"\b(?:by|on|group_left) \(([^)]*)\)", query.expr)
     matched = re.findall(r"(\w+) *=~?\"", query.expr)
     asked = {label for labels in grouped for label in labels.split(", ") if label} | set(matched)
@@ -260,6 +272,13 @@ def test_a_query_names_only_metrics_that_slamon_has_and_labels_that_they_have(qu
 def base_name(name: str) -> str:
     """Of a histogram, whose series are called after it."""
     return name if name in BY_NAME else re.sub(r"_(bucket|sum|count)$", "", name)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.panel)
+def test_everything_is_asked_of_the_chosen_namespace(query: Query) -> None:
+    selectors = re.findall(r"\b(?:slamon|process)_\w+(?:\{[^}]*\})?", query.expr)
+    if not query.panel.endswith("$namespace"):
+        assert all('{namespace=~".*"' in selector for selector in selectors)
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.panel)
@@ -402,6 +421,7 @@ def test_without_a_slamon_nothing_is_said_but_that_there_is_none(promtool: Path,
 
 ZERO = {"{}": 0.0}
 ZEROS_WITHOUT_WORK: Mapping[str, Sequence[Series]] = {
+    **{f"{title}: $namespace": [{"{}": 1.0}] for title in TITLES.values()},
     "slamon / on call: Tickets due within 1 hour": [ZERO],
     "slamon / on call: Tickets due within 4 hours": [ZERO],
     "slamon / on call: Budgets that end within 4 hours": [ZERO],
