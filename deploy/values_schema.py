@@ -66,7 +66,8 @@ def _settings() -> dict[str, Any]:
 
 
 def _is_secret(schema: dict[str, Any]) -> bool:
-    return any(choice.get("writeOnly") for choice in schema.get("anyOf", [schema]))
+    choices = [*schema.get("anyOf", [schema]), schema.get("items", {})]
+    return any(choice.get("writeOnly") for choice in choices)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ from slamon.settings import Settings
 def agreements(settings: Settings) -> Iterator[Finding]:
     paths = " ".join(map(str, settings.agreements))
     try:
-        in_use = AgreementsInUse(settings.agreements, keep_days=settings.facts.keep)
+        in_use = AgreementsInUse(
+            settings.agreements, keep_days=settings.facts.keep, receivers=settings.notifier.receivers
+        )
     except AgreementsRefused as refused:
         first = refused.faults[0]
         yield error(

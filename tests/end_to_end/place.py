@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -228,6 +228,15 @@ class Place:
         """Another file of settings, that asks for this format of the changelog."""
         config = self.folder / f"format-{version}.yaml"
         self._write(config, {**self._said, "format": version})
+        return config
+
+    def telling(self, receivers: Mapping[str, Any], routes: Sequence[Mapping[str, Any]]) -> Path:
+        """Another file of settings, with these receivers and routes."""
+        config = self.folder / "telling.yaml"
+        notifier = self._said["notifier"]
+        assert isinstance(notifier, dict)
+        told = {**notifier, "receivers": dict(receivers), "routes": list(routes)}
+        self._write(config, {**self._said, "notifier": told})
         return config
 
     @property
