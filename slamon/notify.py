@@ -18,7 +18,7 @@ from slamon.domain.events import MINUTE
 from slamon.outputs.door import DeliveryError
 from slamon.outputs.metrics import Metrics
 from slamon.outputs.receivers import Receiver, RefusedError, connected, receivers_of
-from slamon.outputs.routes import by_route
+from slamon.outputs.routes import Routes
 from slamon.settings import Settings
 
 FINE, FAILED = 0, 1
@@ -92,7 +92,16 @@ def _chosen(settings: Settings, asked: Asked, fired: AlertTransition) -> list[st
         raise UnknownReceiver(f"there is no receiver {unknown[0]!r}; there is {', '.join(known) or 'none'}")
     if asked.receivers or not asked.anything:
         return list(asked.receivers or known)
-    return list(dict(by_route(settings.notifier, fired.labels)))
+    return list(_why(settings, fired))
+
+
+def _why(settings: Settings, fired: AlertTransition) -> dict[str, str]:
+    """The route by which it reaches each receiver that it reaches."""
+    found = {
+        name: next(Routes(settings.notifier, name).by_route(fired), None)
+        for name in settings.notifier.receivers
+    }
+    return {name: route for name, route in found.items() if route is not None}
 
 
 async def test(settings: Settings, asked: Asked, agreements: Sequence[Agreement], out: TextIO) -> int:
@@ -136,7 +145,7 @@ async def _one(receiver: Receiver, alert: AlertTransition, since: int, out: Text
 def dry_run(settings: Settings, asked: Asked, agreements: Sequence[Agreement], out: TextIO) -> int:
     """Who would get it, why, and what would be sent. Raises UnknownReceiver, receivers.Unusable."""
     fired = sample(asked, agreements, clock.now())
-    why = dict(by_route(settings.notifier, fired.labels))
+    why = _why(settings, fired)
     names = _chosen(settings, asked, fired)
     out.write(f"{_words(fired)} goes to:\n")
     out.writelines(

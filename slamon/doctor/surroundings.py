@@ -43,10 +43,14 @@ def dead_letters(listed: Listed, config: Path) -> Iterator[Finding]:
     )
 
 
-def alertmanagers(knocks: Sequence[Knock]) -> Iterator[Finding]:
-    if not knocks:
+def alertmanagers(knocks: Sequence[Knock], receivers: int) -> Iterator[Finding]:
+    """`receivers`: how many slamon tells itself."""
+    if not knocks and receivers:
+        yield ok(f"none is set; slamon tells {counted(receivers, 'receiver')} itself")
+    elif not knocks:
         yield warning(
-            "none is set: alerts stand in their topic, and nobody is told", "set notifier.alertmanagers"
+            "none is set: alerts stand in their topic, and nobody is told",
+            "set notifier.alertmanagers, or notifier.receivers",
         )
     for one in knocks:
         if one.error is None:

@@ -46,7 +46,7 @@ from slamon.settings import Settings
 from slamon.telling import Answer, Receiver
 
 AT_ONCE = 500  # records of one look
-WAIT = 0.5  # s of one look
+WAIT = 1.0  # s of one look; what comes meanwhile ends it
 RECHECK = 1.0  # s until a task that is not provably ours is asked about again
 AFTER_FAILURE = 5.0  # s until Kafka is connected to again
 RENEW = 3600.0  # s; a broker forgets an offset that nobody has committed for a week
@@ -168,6 +168,9 @@ class _Delivery:
     def stop(self) -> None:
         self._stopping = True
         self._changed.set()
+        if self._receiver.pause() > 0:
+            for share in self._shares.values():
+                share.halt.set()
 
     async def run(self) -> None:
         while True:
@@ -194,7 +197,7 @@ class _Delivery:
 
     async def _connected(self) -> bool:
         """By one connection, until it fails; True: until everything was told that had to be."""
-        consumer = clients.offset_keeper(self._kafka, self._group, WAIT)
+        consumer = clients.offset_keeper(self._kafka, self._group, WAIT / 2)
         try:
             async with asyncio.timeout(self._kafka.commit_timeout):
                 await consumer.start()
@@ -335,6 +338,8 @@ class _Delivery:
                     return
             else:
                 share.position = record.offset + 1
+            if alert is not None and alert.transition is Transition.RESOLVED:
+                share.since.pop(alert.id, None)
         self._tell_waiting()
 
     def _concerns(self, share: _Share, alert: AlertTransition) -> bool:
@@ -351,16 +356,22 @@ class _Delivery:
     async def _deliver(
         self, consumer: Any, share: _Share, alert: AlertTransition, behind: int | None = None
     ) -> bool:
-        """Tell it, until it is taken or refused, and commit the offset `behind` it. False: halted before."""
+        """Tell it, until it is taken or refused, and commit the offset `behind` it. False: halted before.
+
+        At the end of the process nobody is waited for: what was not taken is there for the task's next owner.
+        """
         fired = alert.transition is Transition.FIRED
         since = alert.at if fired else share.since.get(alert.id)
         answer = Answer.FAILED
         while answer is Answer.FAILED:
+            allowed, pause = self._may_send(share.tp.partition), self._receiver.pause()
+            if self._stopping and not (allowed and pause <= 0):
+                share.halt.set()
             if share.halt.is_set():
                 return False
-            if not self._may_send(share.tp.partition):
+            if not allowed:
                 await clients.within(share.halt, RECHECK)
-            elif (pause := self._receiver.pause()) > 0:
+            elif pause > 0:
                 await clients.within(share.halt, pause)
                 if clock.monotonic() >= share.looked_at + LOOK_AT_END:
                     await self._at_end(consumer, share)
@@ -368,7 +379,6 @@ class _Delivery:
                 answer = await self._receiver.tell(alert, since)
         if not fired:
             share.told.remove(alert.id)
-            share.since.pop(alert.id, None)
         elif answer is Answer.TAKEN:
             share.told.add(alert.id, alert.episode)
             share.since[alert.id] = alert.at

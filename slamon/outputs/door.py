@@ -34,8 +34,8 @@ def in_words(error: BaseException) -> str:
         why = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
         return f"no connection to {error.host}:{error.port}: {why or error.os_error}"
     # These would tell the address, which may be a secret.
-    if isinstance(error, aiohttp.InvalidURL):
-        return "the address is no URL"
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return "the address is none of HTTP"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{type(error).__name__}: {error.message}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

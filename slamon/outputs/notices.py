@@ -109,7 +109,8 @@ def notice(
 ) -> Notice:
     """`now`: by the clock that agreements are judged by."""
     alert = clean(alert)
-    return Notice(alert, since, _words(alert, settings, _in_force(alert, agreements()), now))
+    words = _words(alert, settings, _in_force(alert, agreements()), now)
+    return Notice(alert, since, {name: text(word) for name, word in words.items()})
 
 
 def clean(alert: AlertTransition) -> AlertTransition:

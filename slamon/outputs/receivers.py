@@ -2,14 +2,14 @@
 
 An answer is one of three: taken; refused (400, 413 or 422: this alert cannot be right as it is, so it is dropped, counted
 and logged); or anything else, after which the alert waits in its topic and is told again. A key that is not accepted, an
-address that is not there (401, 403, 404, 410) and a page that some proxy shows say nothing about the alert, and whoever
-mends the settings gets everything. After a failure a receiver is left alone for longer and longer, or for as long as it
+address that is not there (401, 403, 404, 410; PagerDuty's 400 for a routing key) and a page that some proxy shows say
+nothing about the alert, and whoever mends the settings gets everything. After a failure a receiver is left alone for longer and longer, or for as long as it
 asks.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import aiohttp
@@ -23,8 +23,8 @@ from slamon.outputs import messages
 from slamon.outputs.door import Access, DeliveryError, in_words, secret
 from slamon.outputs.metrics import Metrics, NotificationMetrics
 from slamon.outputs.notices import Notice, notice
-from slamon.outputs.routes import reached
-from slamon.outputs.templates import Templates
+from slamon.outputs.routes import Routes
+from slamon.outputs.templates import Rendered, Templates
 from slamon.settings import (
     AppriseSettings,
     LogReceiverSettings,
@@ -86,12 +86,13 @@ class Receiver:
         self._notifier = notifier
         self._agreements = agreements
         self._counters = counters
+        self.routes = Routes(notifier, name)
         self._channel = channel_of(name, settings, notifier)
         self._failures = 0  # since the last answer
         self._alone_until = 0.0
 
     def wants(self, alert: AlertTransition) -> bool:
-        return self.name in reached(self._notifier, alert.labels, alert.annotations)
+        return self.routes.reach(alert)
 
     def pause(self) -> float:
         return self._alone_until - clock.monotonic()
@@ -119,6 +120,12 @@ class Receiver:
         except DeliveryError as failure:
             self._counters.failed.inc()
             self._leave_alone(failure)
+            return Answer.FAILED
+        except Exception:
+            # A fault of ours must not end the judging, nor lose the alert: it waits, and that is counted.
+            log.exception("receiver_faulty", receiver=self.name, alert=alert.id)
+            self._counters.failed.inc()
+            self._leave_alone(DeliveryError("a fault of slamon's", LAST_RETRY))
             return Answer.FAILED
         self._answered()
         self._counters.sent.inc()
@@ -240,7 +247,14 @@ class _PagerDuty:
     async def send(self, session: aiohttp.ClientSession, told: Notice) -> str:
         key = secret(self._settings.routing_key, self._settings.routing_key_file)
         body = orjson.dumps(self._event(told, key))
-        status, said = await self._http.post(session, str(self._settings.url), body, {})
+        try:
+            status, said = await self._http.post(session, str(self._settings.url), body, {})
+        except RefusedError as refusal:
+            if "routing" in str(
+                refusal
+            ):  # a wrong key is a 400 like a wrong event, but says nothing about this one
+                raise DeliveryError(str(refusal)) from refusal
+            raise
         if status != 202:
             raise DeliveryError(f"{status} {said}: PagerDuty accepts by 202, so this is somebody else")
         return f"{status} {said}"
@@ -328,34 +342,37 @@ class _Apprise:
     async def send(self, session: aiohttp.ClientSession, told: Notice) -> str:
         """Apprise says only whether all went well; why not, it says in its own log."""
         del session
-        import apprise
-
-        rendered = self._templates.render(told)
-        all_of_them = apprise.Apprise()
         addresses = self._addresses()
-        for position, address in enumerate(addresses):
-            if not all_of_them.add(address):
-                raise DeliveryError(f"address {position + 1} is none that Apprise knows")
-        if not addresses:
-            raise DeliveryError("there is no address")
-        kind = (
-            apprise.NotifyType.SUCCESS
-            if told.resolved
-            else _APPRISE_TYPES.get(told.words["severity"], "info")
-        )
+        rendered = self._templates.render(told)
+        kind = "success" if told.resolved else _APPRISE_TYPES.get(told.words["severity"], "info")
         try:
+            # In a thread: it loads a hundred plugins, which takes seconds, and most of them wait for their servers.
             async with asyncio.timeout(self._settings.timeout):
-                well = await all_of_them.async_notify(
-                    body=rendered.text or rendered.title, title=rendered.title, notify_type=kind
-                )
-        except Exception as error:  # a hundred plugins, each with faults of its own
+                await asyncio.to_thread(_tell_by_apprise, addresses, rendered, kind)
+        except DeliveryError:
+            raise
+        except Exception as error:  # faults of plugins, and our limit
             raise DeliveryError(f"{type(error).__name__} in Apprise") from error
-        if not well:
-            raise DeliveryError("Apprise could not tell every address")
         return f"told {len(addresses)}"
 
     def shown(self, told: Notice) -> str:
         return "\n\n".join(filter(None, self._templates.render(told)))
+
+
+def _tell_by_apprise(addresses: Sequence[str], rendered: Rendered, kind: str) -> None:
+    """Raises DeliveryError, and whatever plugins raise."""
+    import apprise
+
+    everybody = apprise.Apprise()
+    for position, address in enumerate(addresses):
+        if not everybody.add(address):
+            raise DeliveryError(f"address {position + 1} is none that Apprise knows")
+    if not addresses:
+        raise DeliveryError("there is no address")
+    if not everybody.notify(
+        body=rendered.text or rendered.title, title=rendered.title, notify_type=apprise.NotifyType(kind)
+    ):
+        raise DeliveryError("Apprise could not tell every address")
 
 
 _APPRISE_TYPES = {"critical": "failure", "warning": "warning", "info": "info"}

@@ -142,6 +142,10 @@ class Daemon:
 
         await until(there, f"{page} shows {sample}")
 
+    def ends(self) -> None:
+        """It may, from now on."""
+        self._ended = True
+
     def kill(self) -> None:
         """Like a power cut."""
         self._ended = True

@@ -1,5 +1,6 @@
 """A receiver as others run it: a server that hears what it is sent, and answers as the test wants."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -20,11 +21,14 @@ class Listener:
     asked: list[Any] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     answer: Answering = lambda _request, _body: None  # None: 200
+    hangs_until: asyncio.Event | None = None  # before it answers
 
     async def hear(self, request: web.Request) -> web.StreamResponse:
         body = orjson.loads(await request.read())
         self.asked.append(body)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        if self.hangs_until is not None:
+            await self.hangs_until.wait()
         answer = self.answer(request, body) or web.Response(text="ok")
         if answer.status // 100 == 2:
             self.heard.append(body)
