@@ -289,8 +289,7 @@ async def test_what_the_topic_no_longer_holds_is_counted_and_what_fires_is_told(
 ) -> None:
     names = [f"T-{number}" for number in range(4)]
     async with listening() as team:
-        config = to_team(place, team)
-        daemon = await place.running(config)
+        daemon = await place.running(to_team(place, team))
         await place.send(opened("T-first", 6 * MINUTE))
         await hears(team, f"T-first {AT_RISK}")
         await stop(daemon)
@@ -306,7 +305,7 @@ async def test_what_the_topic_no_longer_holds_is_counted_and_what_fires_is_told(
         await admin.start()
         await admin.delete_records({tp: RecordsToDelete(before_offset=-1)})
         await admin.close()
-        daemon = await place.running(config)
+        daemon = await place.running(to_team(place, team))
         await hears(team, *(f"{name} {AT_RISK}" for name in names[1:]))
         assert set(told(team)) == {f"{name} {AT_RISK}" for name in ("T-first", *names[1:])}
         [dropped] = re.findall(
