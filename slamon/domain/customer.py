@@ -19,13 +19,21 @@ from slamon.domain.alerts import Subject
 from slamon.domain.attainment import Tally
 from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.cold_tickets import ColdTickets
-from slamon.domain.decisions import AlertMemory, FactKey, Kept, Statement
+from slamon.domain.decisions import AlertMemory, FactKey, Kept, Outcome, Statement
 from slamon.domain.events import ExclusionEvent, TicketEvent, order_key
 from slamon.domain.exclusions import Declared, declared
 from slamon.domain.intervals import FOREVER, Span
 from slamon.domain.request_log import RequestLog
 from slamon.domain.requests_watch import RequestsWatch
-from slamon.domain.service_credits import claim_until, credit_of, credited_objectives, share_due
+from slamon.domain.service_credits import (
+    Stake,
+    claim_until,
+    credit_of,
+    credited_objectives,
+    fee_of,
+    most_due,
+    share_due,
+)
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.slot_facts import SlotFacts
 from slamon.domain.terms import Terms, judged_period
@@ -159,13 +167,30 @@ class Customer:
     def taken_before(self, watch: Watch, period: Span, now: int) -> list[tuple[Objective, Fraction]]:
         """The shares due to the objectives before this one under the common cap, in the same period."""
         agreement = watch.agreement
-        order = _under_common_cap(watch)
-        before = order[: order.index(watch.objective)] if watch.objective in order else []
         return [
             (one, share_due(agreement, one, self.watch_of[subject_of(agreement, one)].verdict(period, now)))
-            for one in before
+            for one in _served_before(watch)
             if judged_period(agreement, one, period[1] - 1) == period
         ]
+
+    def stake(self, watch: Watch, now: int) -> Stake | None:
+        """The money of the running period as it stands at `now`; None: no remedy names the objective."""
+        agreement, objective = watch.agreement, watch.objective
+        stands = watch.as_it_stands(now)
+        taken: list[Fraction] = []
+        if stands.outcome is Outcome.MISSED:
+            period = (stands.start, stands.end)
+            taken = [
+                share_due(agreement, one, self.watch_of[subject_of(agreement, one)].as_it_stands(now))
+                for one in _served_before(watch)
+                if judged_period(agreement, one, now) == period
+            ]
+        credit = credit_of(agreement, objective, stands, taken)
+        if credit is None or agreement.remedies is None:
+            return None
+        terms = agreement.remedies.fee
+        fee = None if terms is None else fee_of(terms, agreement, objective, (stands.start, stands.end))
+        return Stake(credit, most_due(agreement, objective), fee)
 
     def moved_by(self, watch: Watch) -> list[Watch]:
         """Those whose credits are what those of this one leave of the common cap."""
@@ -284,6 +309,12 @@ class Customer:
             known = changed.get((agreement, objective), instant)
             changed[agreement, objective] = min(known, instant)
         changed.setdefault((agreement, one.objective.name), FOREVER)  # nothing that is settled
+
+
+def _served_before(watch: Watch) -> list[Objective]:
+    """The objectives that take from the common cap before this one."""
+    order = _under_common_cap(watch)
+    return order[: order.index(watch.objective)] if watch.objective in order else []
 
 
 def _under_common_cap(watch: Watch) -> list[Objective]:

@@ -36,7 +36,7 @@ from slamon.domain.request_limits import (
     rolling_limit,
 )
 from slamon.domain.settlement import Settlement
-from slamon.domain.terms import period_to_date
+from slamon.domain.terms import judged_period, period_to_date
 from slamon.domain.watching import (
     CustomerFacts,
     Judgement,
@@ -132,7 +132,15 @@ class RequestsWatch:
 
     def verdict(self, span: Span, now: int) -> Statement:
         """The verdict on a period, by what is known at `now`."""
-        counts = self._counts(span, now)
+        return self._verdict(span, self._counts(span, now))
+
+    def as_it_stands(self, now: int) -> Statement:
+        """The verdict on the running period if it ended now."""
+        period = period_to_date(self.agreement, self.objective, now)
+        counts = self._requests(now).counts((period[0], min(now, period[1])), now)
+        return self._verdict(judged_period(self.agreement, self.objective, now), counts)
+
+    def _verdict(self, span: Span, counts: RequestCounts) -> Statement:
         return Statement(
             customer=self.agreement.customer,
             agreement=self.agreement.name,
@@ -343,6 +351,10 @@ class RequestsWatch:
             exhausted_at=None,
             requests=counts,
         )
+
+    def is_excluded(self, now: int) -> bool | None:
+        """Whether an exclusion takes `now` out of the service hours."""
+        return self._requests(now).time.excluded.between(now, now + 1) > 0
 
     def burn_rates(self, now: int) -> list[tuple[int, Fraction]]:
         """The burn rate over each pair's long window (microseconds); windows without requests are left out."""

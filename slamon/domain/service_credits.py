@@ -32,7 +32,7 @@ from slamon.domain.currencies import MINOR_UNIT
 from slamon.domain.decisions import Credit, Outcome, Statement
 from slamon.domain.intervals import Span
 from slamon.domain.periods import local_date, period_at, unit_dates
-from slamon.domain.terms import time_window
+from slamon.domain.terms import target_of, time_window
 
 
 def credited_objectives(agreement: Agreement) -> list[Objective]:
@@ -96,6 +96,34 @@ def judged_ratio(objective: Objective, verdict: Statement) -> Fraction:
     if ratio is None:
         raise ValueError("a period of which nothing applies cannot be missed")
     return Fraction(*ratio)
+
+
+class Stake(NamedTuple):
+    """The money of a running period: what is due as it stands, the most that can become due, and the fee."""
+
+    credit: Credit
+    most: Fraction | None  # share of the fee; None: nothing limits it
+    fee: Fraction | None  # in the currency's main unit; None: none is agreed
+
+
+def most_due(agreement: Agreement, objective: Objective) -> Fraction | None:
+    """The greatest share of the fee that a period of the objective can cost; None: nothing limits it."""
+    remedies = agreement.remedies
+    if remedies is None:
+        return Fraction(0)
+    own = [_most_by(term, objective) for term in remedies.credits if term.objective == objective.name]
+    whole = sum((most for most in own if most is not None), Fraction(0)) if None not in own else None
+    return remedies.cap if whole is None else _limited(whole, remedies.cap)
+
+
+def _most_by(term: CreditTerm, objective: Objective) -> Fraction | None:
+    match term.by:
+        case Bands(bands):
+            return _limited(max(band.credit for band in bands), term.cap)
+        case PerMiss():
+            return term.cap
+        case Linear(percent_per_point):
+            return _limited(percent_per_point * target_of(objective), term.cap)
 
 
 def _limited(share: Fraction, cap: Fraction | None) -> Fraction:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from msgspec.structs import replace
+
 from slamon.domain import announcements, attainment, availability
 from slamon.domain.agreement import Agreement, AlertName, Severity, TicketObjective
 from slamon.domain.alerts import Ending, Wanted, severity_of
@@ -19,7 +21,7 @@ from slamon.domain.decisions import (
 )
 from slamon.domain.intervals import Span
 from slamon.domain.settlement import Settlement
-from slamon.domain.terms import period_to_date
+from slamon.domain.terms import judged_period, period_to_date
 from slamon.domain.watching import CustomerFacts, Judgement, scope_of, subject_of
 
 
@@ -53,6 +55,13 @@ class TicketWatch:
             ratios=_attained(counts),
             tickets=counts,
             seconds=None,
+        )
+
+    def as_it_stands(self, now: int) -> Statement:
+        """The verdict on the running period if it ended now."""
+        start, end = judged_period(self.agreement, self.objective, now)
+        return replace(
+            self.verdict(period_to_date(self.agreement, self.objective, now), now), start=start, end=end
         )
 
     def judge(self, now: int) -> Judgement:
@@ -129,6 +138,9 @@ class TicketWatch:
             budget=None,
             exhausted_at=None,
         )
+
+    def is_excluded(self, now: int) -> None:
+        """Nothing excludes the time of a ticket objective."""
 
     def burn_rates(self, now: int) -> list[tuple[int, Fraction]]:
         """None: a ticket objective has no burn rates."""

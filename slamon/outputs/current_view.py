@@ -10,7 +10,9 @@ from slamon import clock
 from slamon.domain.agreement import TicketObjective
 from slamon.domain.customer import Customer, Watch
 from slamon.domain.decisions import ClockOutcome, ClockState
+from slamon.domain.intervals import Span
 from slamon.domain.monitor import Monitor
+from slamon.domain.terms import judged_period, time_window
 from slamon.domain.ticket_clock import Phase
 from slamon.outputs.exposition import (
     DueClock,
@@ -56,7 +58,21 @@ def _of_customer(customer: Customer, now: int, due: list[DueClock]) -> Iterator[
             )
             burning = tuple((duration_text(window), rate) for window, rate in watch.burn_rates(now))
             by_tickets = isinstance(watch.objective, TicketObjective)
-            yield ObjectiveView(facts, watch.standing(now), burning, clocks if by_tickets else None)
+            yield ObjectiveView(
+                facts,
+                watch.standing(now),
+                burning,
+                clocks if by_tickets else None,
+                customer.stake(watch, now),
+                _calendar_period(watch, now),
+                watch.is_excluded(now),
+            )
+
+
+def _calendar_period(watch: Watch, now: int) -> Span | None:
+    if time_window(watch.objective).rolling is not None:
+        return None
+    return judged_period(watch.agreement, watch.objective, now)
 
 
 def _facts(watch: Watch) -> ObjectiveFacts:

@@ -26,6 +26,8 @@ from slamon.domain.agreement import (
     TicketObjective,
 )
 from slamon.domain.decisions import ClockRecord, ClockState, Standing, StandingState
+from slamon.domain.intervals import Span
+from slamon.domain.service_credits import Stake
 from slamon.outputs.metrics import BY_NAME, Kind, Metric
 from slamon.settings import MetricsSettings
 
@@ -127,6 +129,9 @@ class ObjectiveView:
     standing: Standing | None
     burn_rates: tuple[tuple[str, Fraction], ...] = ()
     clocks: OpenClocks | None = None
+    stake: Stake | None = None  # None: no remedy names it
+    period: Span | None = None  # the running one of the calendar
+    excluded: bool | None = None  # None: nothing ever excludes its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +193,13 @@ _OBJECTIVE_FAMILIES = (
     "slamon_objective_misses_left",
     "slamon_objective_burn_rate_ratio",
     "slamon_objective_budget_exhausted_timestamp_seconds",
+    "slamon_objective_credit_ratio",
+    "slamon_objective_credit_limit_ratio",
+    "slamon_objective_credit_amount",
+    "slamon_objective_fee_amount",
+    "slamon_objective_period_start_timestamp_seconds",
+    "slamon_objective_period_end_timestamp_seconds",
+    "slamon_objective_excluded",
     "slamon_objective_standing",
     "slamon_tickets",
 )
@@ -203,6 +215,13 @@ _OBJECTIVE_FAMILIES = (
     _MISSES,
     _BURN,
     _EXHAUSTED,
+    _CREDIT_RATIO,
+    _CREDIT_LIMIT,
+    _CREDIT_AMOUNT,
+    _FEE,
+    _PERIOD_START,
+    _PERIOD_END,
+    _EXCLUDED,
     _STANDING,
     _TICKETS,
 ) = range(len(_OBJECTIVE_FAMILIES))
@@ -241,6 +260,14 @@ def _samples(view: ObjectiveView) -> list[Sample]:
         add((_TICKETS, f',state="running"}} {view.clocks.running}\n'))
         add((_TICKETS, f',state="paused"}} {view.clocks.paused}\n'))
         add((_TICKETS, f',state="breached"}} {view.clocks.breached}\n'))
+    if view.stake is not None:
+        samples += _of_stake(view.stake)
+    if view.period is not None:
+        start, end = view.period
+        add((_PERIOD_START, f"}} {start / clock.MICROSECONDS}\n"))
+        add((_PERIOD_END, f"}} {end / clock.MICROSECONDS}\n"))
+    if view.excluded is not None:
+        add((_EXCLUDED, f"}} {int(view.excluded)}\n"))
     standing = view.standing
     if standing is None:
         return samples
@@ -268,6 +295,17 @@ def _samples(view: ObjectiveView) -> list[Sample]:
     if standing.exhausted_at is not None:
         add((_EXHAUSTED, f"}} {standing.exhausted_at / clock.MICROSECONDS}\n"))
     return samples
+
+
+def _of_stake(stake: Stake) -> Iterator[Sample]:
+    credit, most, fee = stake
+    yield _CREDIT_RATIO, f"}} {_pair(credit.share)}\n"
+    if most is not None:
+        yield _CREDIT_LIMIT, f"}} {_float(most)}\n"
+    if credit.amount is not None and credit.currency is not None and fee is not None:
+        currency = f',currency="{escaped(credit.currency)}"}}'
+        yield _CREDIT_AMOUNT, f"{currency} {float(credit.amount)}\n"
+        yield _FEE, f"{currency} {_float(fee)}\n"
 
 
 def _header(metric: Metric, text_format: TextFormat) -> str:

@@ -116,6 +116,10 @@ METRICS = (
     ),
     _counter("slamon_events_unmatched_total", "Events about customers or services that no agreement speaks of."),
     # Tasks.
+    _counter(
+        "slamon_input_gaps_total",
+        "Spans of an input that were deleted before they were read; that time is shown as not measured.",
+    ),
     _gauge("slamon_partition_lag", "Records of an input partition that wait to be read.", "topic", "partition"),
     _gauge(
         "slamon_watermark_timestamp_seconds",
@@ -123,6 +127,10 @@ METRICS = (
         "partition",
     ),
     _gauge("slamon_task_state", "1 for the state a task is in, 0 for the others.", "partition", "state"),
+    _counter(
+        "slamon_tasks_lost_total",
+        "Times a running task had to be given up and read back, because a commit failed or its outcome is unknown.",
+    ),
     _histogram("slamon_commit_duration_seconds", "Time one transaction took, from begin to commit.", _SECONDS),
     _histogram("slamon_restore_duration_seconds", "Time a task took to rebuild its state.", _RESTORE_SECONDS),
     _counter("slamon_restore_records_total", "Changelog records read by restores."),
@@ -179,6 +187,26 @@ METRICS = (
         "slamon_objective_budget_exhausted_timestamp_seconds",
         "When the error budget was used up, or will be if the running outage goes on.",
     ),
+    _objective(
+        "slamon_objective_credit_ratio",
+        "Share of the period's fee that is due as a credit as it stands: of time, were the rest of the period good; of "
+        "tickets and requests, if it ended now. 0 while nothing is proven; without a remedy there is no series.",
+    ),
+    _objective(
+        "slamon_objective_credit_limit_ratio",
+        "The greatest share of the period's fee that can become due; no series if nothing limits it.",
+    ),
+    _objective("slamon_objective_credit_amount", "What is due as a credit as it stands, in the currency's main unit.", "currency"),
+    _objective("slamon_objective_fee_amount", "What is paid for the whole running period, in the currency's main unit.", "currency"),
+    _objective(
+        "slamon_objective_period_start_timestamp_seconds",
+        "When the running calendar period began; a rolling window has none.",
+    ),
+    _objective(
+        "slamon_objective_period_end_timestamp_seconds",
+        "When the running calendar period ends; a rolling window has none.",
+    ),
+    _objective("slamon_objective_excluded", "1 while an exclusion takes the time out of the objective, else 0."),
     _objective("slamon_objective_standing", "1 for the objective's standing, 0 for the others.", "standing"),
     # Tickets.
     _objective("slamon_tickets", "Open ticket clocks; a breached one is counted as breached only.", "state"),
@@ -228,9 +256,11 @@ class Metrics:
         self.events_conflicting = self._counter("slamon_events_conflicting_total")
         self.events_unmatched = self._counter("slamon_events_unmatched_total")
 
+        self.input_gaps = self._counter("slamon_input_gaps_total")
         self._lag = self._gauge("slamon_partition_lag")
         self._watermark = self._gauge("slamon_watermark_timestamp_seconds")
         self._task_state = self._gauge("slamon_task_state")
+        self.tasks_lost = self._counter("slamon_tasks_lost_total")
         self.commit_duration = self._histogram("slamon_commit_duration_seconds")
         self.restore_duration = self._histogram("slamon_restore_duration_seconds")
         self.restore_records = self._counter("slamon_restore_records_total")

@@ -74,12 +74,14 @@ def run_slamon(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 class Daemon:
     """One `slamon run`, and what it has said."""
 
-    def __init__(self, config: Path, log: Path, release: Path | None = None) -> None:
+    def __init__(
+        self, config: Path, log: Path, release: Path | None = None, program: Sequence[str] = SLAMON
+    ) -> None:
         """`release`: a folder in which another one is installed."""
         self.log = log
         environment = os.environ if release is None else os.environ | {"PYTHONPATH": str(release)}
         with log.open("wb") as out:
-            command = [*SLAMON, "run", "--config", str(config)]
+            command = [*program, "run", "--config", str(config)]
             self.process = subprocess.Popen(
                 command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=release
             )
@@ -283,8 +285,11 @@ class Place:
     async def make_topics(self) -> None:
         await topics.create(self.settings.kafka)
 
-    def start(self, config: Path | None = None, release: Path | None = None) -> Daemon:
-        daemon = Daemon(config or self.config, self.folder / f"daemon-{next(_numbers)}.log", release)
+    def start(
+        self, config: Path | None = None, release: Path | None = None, program: Sequence[str] = SLAMON
+    ) -> Daemon:
+        log = self.folder / f"daemon-{next(_numbers)}.log"
+        daemon = Daemon(config or self.config, log, release, program)
         self.daemons.append(daemon)
         return daemon
 

@@ -275,7 +275,7 @@ def test_no_two_pages_have_the_same_letter() -> None:
 
 def test_every_link_leads_to_a_page_and_a_place_that_is_there() -> None:
     broken = []
-    for path in [*PAGES, Path(__file__).with_name("README.md")]:
+    for path in PAGES:
         for label, target in LINK.findall(path.read_text(encoding="utf-8")):
             file, _, place = target.partition("#")
             page = (path.parent / file).resolve() if file else path
@@ -291,15 +291,3 @@ def places(path: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     return slugs | set(re.findall(r'<a id="([^"]+)">', text))
-
-
-def test_every_page_is_reached_from_the_first() -> None:
-    reached, ahead = set[Path](), [DOCS / "README.md"]
-    while ahead:
-        path = ahead.pop()
-        if path in reached or path not in PAGES:
-            continue
-        reached.add(path)
-        links = LINK.findall(path.read_text(encoding="utf-8"))
-        ahead += [(path.parent / target.partition("#")[0]).resolve() for _, target in links]
-    assert sorted(reached) == PAGES

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from slamon.domain.decisions import (
     ClockOutcome,
     ClockRecord,
     ClockState,
+    Credit,
     Ratios,
     Standing,
     StandingState,
     TicketCounts,
 )
+from slamon.domain.service_credits import Stake
 from slamon.outputs.exposition import (
     OBJECTIVES_AT_ONCE,
     DueClock,
@@ -79,7 +82,14 @@ def availability(customer: str = "acme", state: StandingState = StandingState.ON
     facts = ObjectiveFacts(customer, "acme-2026", "api", "availability", "99.9%")
     budget = Budget(Fraction(2000 * SECOND), Fraction(-500 * SECOND))
     full = standing(facts, state, budget=budget, exhausted_at=1_764_000_000 * SECOND)
-    return ObjectiveView(facts, full, (("1h", Fraction(72, 5)), ("6h", Fraction(0))))
+    return ObjectiveView(
+        facts,
+        full,
+        (("1h", Fraction(72, 5)), ("6h", Fraction(0))),
+        stake=Stake(Credit((1, 4), "3000.00", "EUR"), Fraction(1), Fraction(12000)),
+        period=(1_761_955_200 * SECOND, 1_764_547_200 * SECOND),
+        excluded=False,
+    )
 
 
 def ticket_objective() -> ObjectiveView:
@@ -234,7 +244,14 @@ async def test_an_availability_objective_shows_its_numbers() -> None:
         "slamon_objective_budget_remaining_ratio": -0.25,
         "slamon_objective_budget_remaining_seconds": -500.0,
         "slamon_objective_budget_exhausted_timestamp_seconds": 1_764_000_000.0,
+        "slamon_objective_credit_ratio": 0.25,
+        "slamon_objective_credit_limit_ratio": 1.0,
+        "slamon_objective_period_start_timestamp_seconds": 1_761_955_200.0,
+        "slamon_objective_period_end_timestamp_seconds": 1_764_547_200.0,
+        "slamon_objective_excluded": 0.0,
     }
+    assert values(text, "slamon_objective_credit_amount") == {"EUR": 3000.0}
+    assert values(text, "slamon_objective_fee_amount") == {"EUR": 12000.0}
     assert values(text, "slamon_objective_burn_rate_ratio") == {"1h": 14.4, "6h": 0.0}
     assert values(text, "slamon_objective_info") == {"availability true 99.9%": 1.0}
 
@@ -252,10 +269,26 @@ async def test_exactly_one_standing_is_1(state: StandingState) -> None:
     assert shown == {each.value: float(each is state) for each in StandingState}
 
 
-async def test_what_is_not_applicable_shows_no_share_at_all() -> None:
+async def test_what_is_not_applicable_shows_what_is_promised_and_due_but_nothing_attained() -> None:
     text = await page(View([availability(state=StandingState.NOT_APPLICABLE)], []))
+    names = {name.removeprefix("slamon_objective_") for name, labels in series(text) if labels}
+    assert names == {
+        *("info", "target_ratio", "standing", "excluded"),
+        *("credit_ratio", "credit_limit_ratio", "credit_amount", "fee_amount"),
+        *("period_start_timestamp_seconds", "period_end_timestamp_seconds"),
+    }
+
+
+async def test_without_a_fee_a_credit_has_no_amount_and_without_a_limit_no_limit() -> None:
+    view = replace(ticket_objective(), stake=Stake(Credit((1, 3), None, None), None, None))
+    text = await page(View([view], []))
     names = {name for name, labels in series(text) if labels}
-    assert names == {"slamon_objective_info", "slamon_objective_target_ratio", "slamon_objective_standing"}
+    assert "slamon_objective_credit_ratio" in names
+    assert not names & {
+        "slamon_objective_credit_limit_ratio",
+        "slamon_objective_credit_amount",
+        "slamon_objective_fee_amount",
+    }
 
 
 async def test_a_target_of_all_has_no_share_of_its_budget() -> None:
