@@ -150,7 +150,7 @@ def busy_metrics() -> Metrics:
     metrics.task_state(4, "running")
     metrics.firing("SlaBreached", "critical", 2)
     metrics.transition("SlaBreached", "fired", "limit_exceeded")
-    metrics.notifications("alertmanager:9093").queue_capacity.set(10)
+    metrics.notifications("alertmanager:9093", 10)
     for histogram in (metrics.commit_duration, metrics.restore_duration, metrics.detection_delay):
         histogram.observe(0.2)
     return metrics
