@@ -30,6 +30,9 @@ myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4  # as code hosts make them
 nitpicky = True
 smartquotes = False  # pages say what code hosts show
+suppress_warnings = [
+    "misc.highlighting_failure"
+]  # the lexer of PromQL does not know the colons of recorded names
 
 html_theme = "furo"
 html_copy_source = False
