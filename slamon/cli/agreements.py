@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 @click.option(
     "--on", type=DayType(), metavar="DATE", help="With --against: the day of the change; default: today."
 )
+@click.option(
+    "--config",
+    type=FILE,
+    help="YAML file of settings: look at whom agreements escalate to; without PATHS, check those it names.",
+)
 @click.option("--rules", "list_rules", is_flag=True, help="List the rules of advice instead.")
 def check(
     paths: tuple[Path, ...],
@@ -49,6 +54,7 @@ def check(
     show_silenced: bool,
     against: tuple[Path, ...],
     on: date | None,
+    config: Path | None,
     list_rules: bool,
 ) -> None:
     """Read agreements and calendars from files and folders; say what is wrong, and what they should also say.
@@ -65,6 +71,8 @@ def check(
     if list_rules:
         rules(sys.stdout, Format(form))
         return
+    settings = settings_of(config) if config is not None else None
+    paths = paths or (settings.agreements if settings is not None else ())
     if not paths:
         raise click.UsageError("Missing argument 'PATHS...'.")
     if on is not None and not against:
@@ -78,6 +86,7 @@ def check(
             show_silenced=show_silenced,
             against=against,
             on=lambda zone: on or local_date(zone, clock.now()),
+            receivers=settings.notifier.receivers if settings is not None else None,
         )
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}", USAGE)

@@ -481,15 +481,20 @@ class Monitor:
 
     def _recalled(self, customer: Customer, ticket: str) -> Ticket | None:
         """The ticket as it was when it was packed or released; None: nobody knows it."""
+        found = self._taken_back(customer, ticket)
+        if found is not None and self._durable:
+            self._cooling.append(
+                (self._clock() + self._at_hand, customer, found)
+            )  # should nothing come of it
+        return found
+
+    def _taken_back(self, customer: Customer, ticket: str) -> Ticket | None:
         kept = customer.cold.take(ticket)
         if kept is None and self._recall is not None:
             kept = self._recall(customer.id, ticket)
         if kept is None:
             return None
-        now = self._clock()
-        found = customer.take_back(ticket, kept.events, now)
-        if self._durable:
-            self._cooling.append((now + self._at_hand, customer, found))  # should nothing come of it
+        found = customer.take_back(ticket, kept.events, self._clock())
         self._released_unknown -= found.history.opening_unknown
         for id_, memory in kept.alerts.items():
             self._alerts.restore(id_, memory)
@@ -522,7 +527,7 @@ class Monitor:
                 subject = ("ticket", key.customer or "", key.subject)
                 ticket = None
                 if customer is not None:
-                    ticket = customer.tickets.get(key.subject) or self._recalled(customer, key.subject)
+                    ticket = customer.tickets.get(key.subject) or self._taken_back(customer, key.subject)
                 alerts = self._alerts.release(subject)
                 if customer is not None and ticket is not None:
                     customer.forget_ticket(ticket)
@@ -615,6 +620,7 @@ class Monitor:
         customer = self.customers[ticket.customer]
         if customer.tickets.get(ticket.id) is not ticket:
             return  # judged a moment ago, and packed
+        customer.version += 1
         ticket.read(when.now)
         looked = ticket.look(when.now)
         changed = customer.tell_tally(ticket, looked)

@@ -1,7 +1,6 @@
 """What docs/agreements.md says of reviewing a change: its script and its pipelines, run in a repository with a remote."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,14 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.shell.documentation import page
+from tests.shell.documentation import blocks, page
 
 DIFFED = Path(__file__).parent / "diffed"
 CONFIG = Path(__file__).parents[2] / "config"
-BLOCK = re.compile(
-    r"^`(?P<name>[\w./-]+)`:\n\n```(?:sh|yaml) pipeline\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
-)
-FILES = {found["name"]: found["text"] for found in BLOCK.finditer(page("agreements.md"))}
+FILES = {block.name: block.text for block in blocks(page("agreements.md")) if block.mark == "pipeline"}
 FEE = ('amount: "12000.00"', 'amount: "15000.00"')
 FAULT = ("apiVersion", "apiVersoin")
 
