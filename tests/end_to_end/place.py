@@ -144,6 +144,10 @@ class Daemon:
 
         await until(there, f"{page} shows {sample}")
 
+    def ends(self) -> None:
+        """It may, from now on."""
+        self._ended = True
+
     def kill(self) -> None:
         """Like a power cut."""
         self._ended = True
@@ -234,6 +238,15 @@ class Place:
         """Another file of settings, that asks for this format of the changelog."""
         config = self.folder / f"format-{version}.yaml"
         self._write(config, {**self._said, "format": version})
+        return config
+
+    def telling(self, receivers: Mapping[str, Any], routes: Sequence[Mapping[str, Any]]) -> Path:
+        """Another file of settings, with these receivers and routes."""
+        config = self.folder / "telling.yaml"
+        notifier = self._said["notifier"]
+        assert isinstance(notifier, dict)
+        told = {**notifier, "receivers": dict(receivers), "routes": list(routes)}
+        self._write(config, {**self._said, "notifier": told})
         return config
 
     @property
