@@ -101,8 +101,8 @@ def _bare(schema: Any) -> Any:
 
 
 def _is_secret(schema: dict[str, Any]) -> bool:
-    choices = [*schema.get("anyOf", [schema]), schema.get("items", {})]
-    return any(choice.get("writeOnly") for choice in choices)
+    """Whether it holds one, also as one of several."""
+    return '"writeOnly": true' in json.dumps(schema)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from slamon.kafka.observations import Committed, Observations, Proved, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.source import Source, only
 from slamon.kafka.tasks import Task
-from slamon.outputs.current_view import current_view
+from slamon.outputs.current_view import Sight
 from slamon.outputs.exposition import View
 from slamon.outputs.http import Progress, Pulse, Readiness, liveness, serving
 from slamon.outputs.metrics import Metrics
@@ -61,6 +61,7 @@ class Daemon:
         self._pulse = Pulse()
         self._proved_at: dict[int, float] = {}  # by the monotonic clock: the partition was surely ours then
         self._told: Counter[tuple[str, str]] = Counter()  # figures already counted in the metrics
+        self._sight = Sight(settings.metrics.ticket_series)
         self._notifier = Notifier(settings.notifier, self._metrics, self._may_send)
         self._source = Source(
             settings,
@@ -215,10 +216,10 @@ class Daemon:
         yield Progress("poll", self._source.last_turn, self._settings.kafka.poll_stall * 2)
 
     async def _view(self) -> View:
-        return await current_view(
+        return await self._sight.look(
             (task.monitor, partial(_clock_of, task, task.monitor))
             for task in list(self._source.running())
-            if task.monitor is not None and task.monitor.now is not None and task.judged
+            if task.monitor is not None
         )
 
     async def _keep_figures(self) -> None:
@@ -276,7 +277,7 @@ class Daemon:
         with liveness(settings.http, lambda: list(self._progress())) as self.liveness_port:
             async with serving(
                 settings.http,
-                settings.metrics,
+                series_limit=settings.metrics.series_limit,
                 metrics=self._metrics,
                 view=self._view,
                 readiness=self._readiness,
@@ -308,8 +309,9 @@ class Daemon:
         log.info("stopped")
 
 
-def _clock_of(task: Task, monitor: Monitor) -> int:
-    return max(task.now, monitor.now or 0)
+def _clock_of(task: Task, monitor: Monitor) -> int | None:
+    """How late it is for the monitor of a task; None: it knows not yet, or is in the midst of judging."""
+    return None if monitor.now is None or not task.judged else max(task.now, monitor.now)
 
 
 async def run(settings: Settings, in_use: AgreementsInUse, *, pace: int = 1) -> None:

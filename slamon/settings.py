@@ -63,23 +63,37 @@ class Topics(_Section):
 class BasicAuth(_Section):
     """Named as in Prometheus' http_config."""
 
-    username: str
-    password: SecretStr | None = None
-    password_file: Path | None = None
+    username: str = Field(description="As the server knows us.")
+    password: SecretStr | None = Field(None, description="Of that user.")
+    password_file: Path | None = Field(None, description="A file with nothing else, read for each request.")
 
 
 class Authorization(_Section):
-    type: str = "Bearer"
-    credentials: SecretStr | None = None
-    credentials_file: Path | None = None
+    """Named as in Prometheus' http_config."""
+
+    type: str = Field("Bearer", description="The first word of the header Authorization.")
+    credentials: SecretStr | None = Field(None, description="What follows it, such as a token.")
+    credentials_file: Path | None = Field(
+        None, description="A file with nothing else, read for each request."
+    )
 
 
 class TlsConfig(_Section):
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    server_name: str | None = None
-    insecure_skip_verify: bool = False
+    """Named as in Prometheus' http_config."""
+
+    ca_file: Path | None = Field(
+        None,
+        description="PEM; whom the server's certificate is to be signed by. Default: those the system trusts.",
+    )
+    cert_file: Path | None = Field(
+        None, description="PEM; our own certificate, where the server asks for one."
+    )
+    key_file: Path | None = Field(None, description="PEM; the key of cert_file.")
+    server_name: str | None = Field(
+        None,
+        description="The name that the certificate bears, if it is not the one the server is reached by.",
+    )
+    insecure_skip_verify: bool = Field(False, description="Take any certificate: only for a first try.")
 
 
 class KafkaTls(_Section):
@@ -132,8 +146,8 @@ class OauthSettings(_Section):
         None,
         description="The server's token endpoint; asked with grant_type=client_credentials (RFC 6749, 4.4).",
     )
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
+    client_id: str | None = Field(None, description="As the server knows us; with token_url.")
+    client_secret: SecretStr | None = Field(None, description="Of that client.")
     client_secret_file: Path | None = Field(None, description="A file with nothing else.")
     scope: str | None = Field(None, description="What is asked for, as the server names it.")
     parameters: dict[str, str] = Field(
@@ -166,7 +180,11 @@ class OauthSettings(_Section):
 
 
 class SaslSettings(_Section):
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+    """Who we are to the brokers."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
+        description="As the brokers' listener has it."
+    )
     username: str | None = Field(None, description="For PLAIN and SCRAM.")
     password: SecretStr | None = Field(None, description="For PLAIN and SCRAM.")
     password_file: Path | None = Field(
@@ -214,6 +232,8 @@ class SecuritySettings(_Section):
 
 
 class KafkaSettings(_Section):
+    """Where Kafka is, and how it is read and written."""
+
     bootstrap_servers: str = Field("localhost:9092", description="host:port, comma-separated.")
     security: SecuritySettings = SecuritySettings()
     topics: Topics = Topics()
@@ -308,6 +328,8 @@ class HttpAccess(_Section):
 
 
 class AlertmanagerSettings(HttpAccess):
+    """One Alertmanager."""
+
     url: HttpUrl = Field(description="Base address, as people open it; /api/v2/alerts is added.")
 
     @model_validator(mode="after")
@@ -456,6 +478,8 @@ class RouteSettings(_Section):
 
 
 class NotifierSettings(_Section):
+    """Who is told of alerts, and how often."""
+
     alertmanagers: tuple[AlertmanagerSettings, ...] = Field((), description="Each gets every alert.")
     resend_interval: Seconds = Field(
         60.0, description="s; how often firing alerts are sent again, as Prometheus does."
@@ -506,6 +530,8 @@ LONGEST_RECEIVER = 80  # letters; it is part of the name of a consumer group, an
 
 
 class HttpSettings(_Section):
+    """What is scraped and probed."""
+
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - scraped and probed from outside the pod
     port: int = Field(
         9464, ge=0, le=65535, description="/metrics, /metrics/sla, /readyz; 0 takes a free one and logs it."
@@ -514,6 +540,8 @@ class HttpSettings(_Section):
 
 
 class MetricsSettings(_Section):
+    """How much of the metrics there is."""
+
     ticket_series: int = Field(
         100, ge=0, description="Clocks that are due soonest and get a series each; the rest is only counted."
     )
@@ -523,7 +551,9 @@ class MetricsSettings(_Section):
 
 
 class LogSettings(_Section):
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    """What the process tells of itself, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is told.")
     format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto: colours on a terminal, JSON on a pipe."
     )

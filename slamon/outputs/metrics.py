@@ -175,6 +175,7 @@ METRICS = (
     _objective("slamon_objective_best_case_ratio", "Share if all that is not known was good."),
     _objective("slamon_objective_worst_case_ratio", "Share if all that is not known was bad."),
     _objective("slamon_objective_coverage_ratio", "Share of the period to date for which there are measurements."),
+    _objective("slamon_objective_excluded_seconds", "Time that exclusions have taken out of the period to date."),
     _objective("slamon_objective_budget_remaining_ratio", "Share of the period's error budget that is left; below 0: overspent."),
     _objective("slamon_objective_budget_remaining_seconds", "Downtime the period can still bear; below 0: overspent."),
     _objective("slamon_objective_misses_left", "Tickets that may still be missed in the period."),

@@ -223,10 +223,14 @@ class Place:
         await self.producer.stop()
         await self._reader.stop()
 
-    def like(self, name: str, *, agreements_poll: float = 10, **kafka: object) -> Path:
-        """Another file of settings, with these changed; those that are not named here are of `kafka`."""
+    def like(self, name: str, *, agreements_poll: float = 10, keep: int = 100, **kafka: object) -> Path:
+        """Another file of settings, with these changed; `keep` is of `facts`, what is not named here of `kafka`."""
         config = self.folder / name
-        changed = {"agreements_poll": agreements_poll, "kafka": {**self._kafka, **kafka}}
+        changed = {
+            "agreements_poll": agreements_poll,
+            "facts": {"keep": keep},
+            "kafka": {**self._kafka, **kafka},
+        }
         self._write(config, self._said | changed)
         return config
 
