@@ -108,7 +108,7 @@ async def test_every_query_of_every_board_has_an_answer_in_the_world_of_the_demo
     file.write_bytes(b"".join(encode(event) + b"\n" for event in past))
     await publish.publish(place.settings.kafka, file)
     config = place.telling(
-        dict.fromkeys(ESCALATED_TO, {"log": {}}),
+        {name: {"log": {}} for name in ESCALATED_TO},
         [],
         keep=140,  # days: one customer is judged by the quarter
     )
