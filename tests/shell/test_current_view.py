@@ -9,10 +9,12 @@ from slamon.domain.agreement import (
     ExclusionTerm,
     Measure,
     RequestsObjective,
+    Share,
     TicketFilter,
     TicketObjective,
 )
 from slamon.domain.calendars import ALWAYS
+from slamon.domain.decisions import StandingState
 from slamon.domain.events import (
     DAY,
     HOUR,
@@ -177,6 +179,21 @@ async def test_what_has_not_changed_is_the_very_same_so_that_its_lines_are_not_w
     first = await look(monitor, sight)
     monitor.advance(START + 2 * MINUTE)
     assert (await look(monitor, sight)).objectives[0] is first.objectives[0]
+
+
+async def test_an_objective_that_only_time_puts_at_risk_is_shown_so_from_that_microsecond_on() -> None:
+    fix = TicketObjective("fix", Measure.RESOLUTION, HOUR, ALWAYS, warn_at=(Share(Fraction(3, 4), "75%"),))
+    monitor = Monitor(
+        [Agreement("main", "acme", "UTC", START, FOREVER, date(2026, 3, 1), (fix,))], steps=False
+    )
+    monitor.apply(opened("T-1", 0))
+    sight, shown = Sight(100), []
+    for now in (START + MINUTE, START + 45 * MINUTE, START + 45 * MINUTE + 1):
+        monitor.advance(now)
+        [view] = (await look(monitor, sight)).objectives
+        assert view.standing is not None
+        shown.append(view.standing.standing)
+    assert shown == [StandingState.ON_TRACK, StandingState.ON_TRACK, StandingState.AT_RISK]
 
 
 async def test_a_monitor_that_went_away_leaves_nothing_behind() -> None:
