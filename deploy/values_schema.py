@@ -101,7 +101,8 @@ def _bare(schema: Any) -> Any:
 
 
 def _is_secret(schema: dict[str, Any]) -> bool:
-    return any(choice.get("writeOnly") for choice in schema.get("anyOf", [schema]))
+    """Whether it holds one, also as one of several."""
+    return '"writeOnly": true' in json.dumps(schema)
 
 
 if __name__ == "__main__":

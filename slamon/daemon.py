@@ -1,6 +1,7 @@
 """Builds the parts and lets them run: event, step, commit, deliver; and says how it goes.
 
-What is decided is the domain's, what survives is Kafka's; here they meet the notifier, the metrics and the probes.
+What is decided is the domain's, what survives is Kafka's; here they meet the notifier, the receivers, the metrics and the
+probes.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from slamon.domain.decisions import Transition
 from slamon.domain.events import DAY, SECOND
 from slamon.domain.monitor import Monitor
 from slamon.kafka import clients
+from slamon.kafka.deliveries import Deliveries
 from slamon.kafka.observations import Committed, Observations, Proved, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.source import Source, only
@@ -29,6 +31,7 @@ from slamon.outputs.exposition import View
 from slamon.outputs.http import Progress, Pulse, Readiness, liveness, serving
 from slamon.outputs.metrics import Metrics
 from slamon.outputs.notifier import Notifier
+from slamon.outputs.receivers import connected, receivers_of
 from slamon.settings import Settings
 
 ON_TIME = 10 * SECOND  # the clock moves by polls and commits; what is known within this is not called late
@@ -70,6 +73,8 @@ class Daemon:
                 entered=self._entered,
             ),
         )
+        self._receivers = receivers_of(settings.notifier, lambda: self._in_use.agreements, self._metrics)
+        self._deliveries = Deliveries(settings, self._receivers, self._may_send, self._partitions)
         self._stopping = asyncio.Event()
         self._reload_asked = asyncio.Event()
 
@@ -87,6 +92,10 @@ class Daemon:
             subject_limit=facts.subject_limit,
             hourly=hourly,
         )
+
+    def _partitions(self) -> int:
+        assert self._source.layout is not None, "a task has begun"
+        return self._source.layout.partitions
 
     def _sorted(self) -> dict[int, list[Agreement]]:
         """The agreements in use, by the partition to which their customer belongs."""
@@ -108,8 +117,11 @@ class Daemon:
         task = self._source.tasks.get(partition)
         if state == "running" and task is not None and task.monitor is not None:
             self._proved_at[partition] = task.proved_at or 0.0
-            self._notifier.begin(partition, task.firing())
+            firing = tuple(task.firing())
+            self._notifier.begin(partition, firing)
+            self._deliveries.begin(partition, task.alerts.seen_to, firing)
         elif state in ("parked", "failed", "closed") and not self._stopping.is_set():
+            self._deliveries.forget(partition)
             self._notifier.forget(partition)  # while stopping, the last transitions are still to be told
 
     def _committed(self, committed: Committed) -> None:
@@ -127,6 +139,7 @@ class Daemon:
                 **transition.labels,
             )
         self._notifier.commit(committed.partition, transitions)
+        self._deliveries.commit(committed.partition, transitions)
 
     def _restored(self, restored: Restored) -> None:
         self._metrics.restore_duration.observe(restored.seconds)
@@ -275,17 +288,20 @@ class Daemon:
                     liveness_port=self.liveness_port,
                     agreements=len(self._in_use.agreements),
                 )
-                async with asyncio.TaskGroup() as group:
+                async with connected(self._receivers), asyncio.TaskGroup() as group:
                     pulse = group.create_task(self._pulse.run(), name="pulse")
                     figures = group.create_task(self._keep_figures(), name="figures")
                     reloading = group.create_task(self._keep_agreements(), name="agreements")
                     notifier = group.create_task(self._notifier.run(), name="notifier")
+                    deliveries = group.create_task(self._deliveries.run(), name="deliveries")
                     source = group.create_task(self._source.run(), name="source")
                     await self._stopping.wait()
                     self._source.stop()
                     await source
                     self._notifier.stop(settings.shutdown_timeout / 4)
+                    self._deliveries.stop(settings.shutdown_timeout / 4)
                     await notifier
+                    await deliveries
                     self._carry_over()
                     pulse.cancel()
                     figures.cancel()

@@ -202,6 +202,7 @@ _OBJECTIVE_FAMILIES = (
     "slamon_objective_best_case_ratio",
     "slamon_objective_worst_case_ratio",
     "slamon_objective_coverage_ratio",
+    "slamon_objective_excluded_seconds",
     "slamon_objective_budget_remaining_ratio",
     "slamon_objective_budget_remaining_seconds",
     "slamon_objective_misses_left",
@@ -224,6 +225,7 @@ _OBJECTIVE_FAMILIES = (
     _BEST,
     _WORST,
     _COVERAGE,
+    _EXCLUDED_SECONDS,
     _BUDGET_RATIO,
     _BUDGET_SECONDS,
     _MISSES,
@@ -298,6 +300,8 @@ def _samples(view: ObjectiveView) -> list[Sample]:
         add((_WORST, f"}} {_pair(ratios.worst_case)}\n"))
     if ratios.coverage is not None:
         add((_COVERAGE, f"}} {_pair(ratios.coverage)}\n"))
+    if standing.seconds is not None:
+        add((_EXCLUDED_SECONDS, f"}} {standing.seconds.excluded / clock.MICROSECONDS}\n"))
     if (budget := standing.budget) is not None:
         if budget.whole:
             add((_BUDGET_RATIO, f"}} {_float(budget.remaining, budget.whole)}\n"))

@@ -5,9 +5,12 @@ A broker that is away restarts nobody, and a loop that is stuck does. Who keeps 
 
 import asyncio
 import contextlib
+import functools
 import json
+import operator
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -199,6 +202,52 @@ async def test_who_keeps_its_tasks_stays_ready_while_others_come_and_who_has_non
             asking.cancel()
         assert answers == {200}
         assert len(await first.owns()) == len(await second.owns()) == 1
+
+
+# As in its container: no mount can be written to, no capability is left, and none can be gained.
+CONFINED = """\
+mount --make-rprivate /
+for place in $(cut -d' ' -f2 /proc/mounts); do
+    case $place in /dev*|/proc*|/sys*) ;; *) mount -o remount,bind,ro "$place" 2>/dev/null;; esac
+done
+if touch /tmp/slamon-wrote 2>/dev/null; then rm /tmp/slamon-wrote; echo "/tmp can be written to"; exit 1; fi
+exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
+"""
+
+
+@pytest.fixture
+def confined() -> list[str]:
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", CONFINED, "sh"]
+    try:
+        tried = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
+        why = (tried.stdout + tried.stderr).strip() if tried.returncode else ""
+    except OSError as error:
+        why = str(error)
+    if why:
+        pytest.skip(f"NOT CHECKED: nothing can be confined here ({why})")
+    return [*command, sys.executable, "-m", "slamon"]
+
+
+def capabilities(pid: int) -> int:
+    """Every one that the process has, or could have."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    sets = [int(line.split()[1], 16) for line in status if line.startswith("Cap")]
+    assert len(sets) == 5
+    return functools.reduce(operator.or_, sets)
+
+
+async def test_it_does_all_its_work_without_anything_to_write_to_and_without_a_capability(
+    tmp_path: Path, kafka: Kafka, alertmanager: Alertmanager, confined: list[str]
+) -> None:
+    async with placed(tmp_path, kafka.bootstrap, alertmanager, ACME) as place:
+        daemon = await place.start(place.like("swift.yaml", agreements_poll=0.2), program=confined).started()
+        await place.until_owns(daemon, *range(place.partitions))
+        assert capabilities(daemon.process.pid) == 0
+        await place.send(overdue("T-1"))
+        await place.fires("SlaTicketBreached T-1")
+        place.agree(ACME.replace("1h", "3h"))
+        await place.fires()
+        daemon.stop()
 
 
 # Agreements as Kubernetes mounts them.

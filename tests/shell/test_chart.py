@@ -1,13 +1,11 @@
 """The Helm chart: what it renders is what slamon reads, what the restricted pod security profile allows, and what was asked for."""
 
 import copy
-import importlib.util
 import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jsonschema
@@ -34,6 +32,7 @@ from tests.shell.charts import (
     rendered,
     settings_in,
 )
+from tests.shell.scripts import loaded
 
 EVERYTHING = VALUES["one of everything"]
 LITTLE = VALUES["as little as possible"]
@@ -432,8 +431,9 @@ def test_alerts_bear_the_labels_and_lead_to_the_pages_that_are_named(ruled: Path
     (group,) = groups_of(ruled, {
         "seriesSelector": 'job="sla"',
         "prometheusRule": {
-            "enabled": True, "alertLabels": {"team": "desk"}, "docsUrl": "https://docs.example.com/slamon/",
+            "enabled": True, "alertLabels": {"team": "desk"},
         },
+        "docsUrl": "https://docs.example.com/slamon/",
     })  # fmt: skip
     record, alert = group["rules"]
     assert record == {"record": "slamon:lag", "expr": 'sum(slamon_partition_lag{job="sla"})'}
@@ -637,16 +637,6 @@ def test_a_misspelt_key_is_refused_wherever_it_stands(values: Values) -> None:
         del mapping["mispelt"]
 
 
-def loaded(file: Path) -> ModuleType:
-    """The scripts of deploy/ are no package."""
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_schema_of_the_values_is_up_to_date_with_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
     code = loaded(ROOT / "deploy" / "values_schema.py").main(["--check"])
     assert (code, capsys.readouterr().out) == (0, "")
@@ -662,7 +652,7 @@ def test_the_notes_say_what_is_missing_and_where_to_look_next() -> None:
     said = notes({})
     assert said.startswith("slamon reads from kafka:9092 with 2 pods.\n")
     assert "! There are no agreements" in said
-    assert "! No Alertmanager is named" in said
+    assert "! No Alertmanager and no receiver is named" in said
     assert "! No ServiceMonitor" in said
     assert "! No PrometheusRule" in said
     assert "kubectl --namespace sla rollout status statefulset/demo-slamon\n" in said

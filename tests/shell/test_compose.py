@@ -21,7 +21,7 @@ from slamon import __version__
 from slamon.cli import main
 from slamon.demo import parts
 from slamon.settings import read_settings
-from tests.shell.composed import COMPOSE, FOLDER, SERVICES, as_here, here, mounts
+from tests.shell.composed import COMPOSE, FOLDER, ROOT, SERVICES, as_here, here, mounts
 
 Part = Callable[[str], Path]
 
@@ -145,6 +145,16 @@ def test_prometheus_and_alertmanager_take_their_files(part: Part, tmp_path: Path
         [part("amtool"), "check-config", alertmanager], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_alertmanager_has_the_routes_of_the_example_and_calls_nobody() -> None:
+    example = yaml.safe_load((ROOT / "deploy" / "alertmanager" / "alertmanager.yaml").read_text())
+    ours = yaml.safe_load(here("alertmanager", "/etc/alertmanager/alertmanager.yml").read_text())
+    assert ours == {
+        "route": example["route"],
+        "inhibit_rules": example["inhibit_rules"],
+        "receivers": [{"name": receiver["name"]} for receiver in example["receivers"]],
+    }
 
 
 # Grafana.

@@ -18,6 +18,7 @@ from slamon.domain.decisions import (
     Budget,
     Credit,
     Ratios,
+    SecondCounts,
     Standing,
     StandingState,
     TicketCounts,
@@ -53,6 +54,7 @@ def standing(
     misses_left: int | None = None,
     exhausted_at: int | None = None,
     tickets: TicketCounts | None = None,
+    seconds: SecondCounts | None = None,
 ) -> Standing:
     return Standing(
         customer=facts.customer,
@@ -64,7 +66,7 @@ def standing(
         target=Fraction(999, 1000),
         ratios=Ratios((1, 3), (2, 3), (1, 4), (9, 10)),
         tickets=tickets,
-        seconds=None,
+        seconds=seconds,
         misses_left=misses_left,
         budget=budget,
         exhausted_at=exhausted_at,
@@ -75,7 +77,14 @@ def availability(customer: str = "acme", state: StandingState = StandingState.ON
     """An availability objective of which everything applies."""
     facts = ObjectiveFacts(customer, "acme-2026", "api", "availability", "99.9%")
     budget = Budget(Fraction(2000 * SECOND), Fraction(-500 * SECOND))
-    full = standing(facts, state, budget=budget, exhausted_at=1_764_000_000 * SECOND)
+    seconds = SecondCounts(
+        applicable=9000 * SECOND,
+        known=8100 * SECOND,
+        down=10 * SECOND,
+        unknown=900 * SECOND,
+        excluded=5400 * SECOND,
+    )
+    full = standing(facts, state, budget=budget, exhausted_at=1_764_000_000 * SECOND, seconds=seconds)
     return ObjectiveView(
         facts,
         full,
@@ -141,7 +150,7 @@ def busy_metrics() -> Metrics:
     metrics.task_state(4, "running")
     metrics.firing("SlaBreached", "critical", 2)
     metrics.transition("SlaBreached", "fired", "limit_exceeded")
-    metrics.notifications("alertmanager:9093").queue_capacity.set(10)
+    metrics.notifications("alertmanager:9093", 10)
     for histogram in (metrics.commit_duration, metrics.restore_duration, metrics.detection_delay):
         histogram.observe(0.2)
     return metrics
@@ -216,6 +225,7 @@ async def test_an_availability_objective_shows_its_numbers() -> None:
         "slamon_objective_best_case_ratio": 2 / 3,
         "slamon_objective_worst_case_ratio": 0.25,
         "slamon_objective_coverage_ratio": 0.9,
+        "slamon_objective_excluded_seconds": 5400.0,
         "slamon_objective_budget_remaining_ratio": -0.25,
         "slamon_objective_budget_remaining_seconds": -500.0,
         "slamon_objective_budget_exhausted_timestamp_seconds": 1_764_000_000.0,
@@ -236,6 +246,7 @@ async def test_a_ticket_objective_shows_misses_and_open_clocks() -> None:
     assert values(text, "slamon_objective_misses_left") == {"": 2}
     assert values(text, "slamon_tickets") == {"running": 2, "paused": 1, "breached": 0}
     assert not values(text, "slamon_objective_budget_remaining_seconds")
+    assert not values(text, "slamon_objective_excluded_seconds")
 
 
 @pytest.mark.parametrize("state", StandingState)

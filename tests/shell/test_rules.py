@@ -100,13 +100,10 @@ def test_a_rule_names_only_metrics_that_slamon_has_and_asks_for_its_own_series(r
 
 @pytest.mark.parametrize("rule", RULES, ids=IDS)
 def test_a_rule_names_only_labels_that_its_metrics_have(rule: Rule) -> None:
-    known = TARGET_LABELS | {"le"}
-    names = {name for name, _ in NAMED.findall(rule["expr"])}
-    for name in names | {
-        inner for name in names & RECORDED.keys() for inner, _ in NAMED.findall(RECORDED[name]["expr"])
-    }:
-        if declared(name) in BY_NAME:
-            known |= set(BY_NAME[declared(name)].labels)
+    named = {name for name, _ in NAMED.findall(rule["expr"])}
+    inner = {name for one in named & RECORDED.keys() for name, _ in NAMED.findall(RECORDED[one]["expr"])}
+    of_metrics = {declared(name) for name in named | inner} & BY_NAME.keys()
+    known = TARGET_LABELS | {"le"} | {label for name in of_metrics for label in BY_NAME[name].labels}
     own = re.sub(r"kube_\w+\{[^}]*\}", "", rule["expr"])
     grouped = re.findall(r"\b(?:by|on|without|ignoring) \(([^)]*)\)", own)
     matched = re.findall(r'(\w+)(?:=~|!=|=)"', own)
@@ -138,7 +135,7 @@ def test_the_comment_above_an_alert_says_why_it_waits_or_does_not() -> None:
         while lines[above].startswith("      # "):
             comment = f"{lines[above].removeprefix('      # ')} {comment}"
             above -= 1
-        assert (rule["for"] if "for" in rule else "Has happened") in comment, alert
+        assert rule.get("for", "Has happened") in comment, alert
 
 
 def test_what_is_recorded_is_used_by_an_alert() -> None:

@@ -62,12 +62,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- .Values.existingSettings | default (printf "%s-settings" (include "slamon.name" .)) -}}
 {{- end -}}
 
-{{/* Every port of the URLs in the settings but where people open slamon's pages, as YAML of a list. */}}
+{{/* Every port of the URLs in the settings but of those that people open, as YAML of a list. */}}
 {{- define "slamon.receiverPorts" -}}
 {{- $ports := .Values.networkPolicy.receivers.ports -}}
 {{- $settings := deepCopy .Values.settings -}}
 {{- if hasKey $settings "notifier" -}}
-{{- $_ := set $settings "notifier" (omit (default dict $settings.notifier) "external_url") -}}
+{{- $_ := set $settings "notifier" (omit (default dict $settings.notifier) "external_url" "customer_url" "dashboard_url" "runbook_url") -}}
 {{- end -}}
 {{- range regexFindAll `https?://[^/\s"']+` (toYaml $settings) -1 -}}
 {{- $port := regexFind `[0-9]+$` (regexFind `:[0-9]+$` .) -}}
