@@ -5,10 +5,13 @@ from fractions import Fraction
 
 from slamon.domain.agreement import (
     Agreement,
+    AvailabilityAlerts,
     AvailabilityObjective,
+    BurnRatePair,
     ExclusionTerm,
     Measure,
     RequestsObjective,
+    Severity,
     Share,
     TicketFilter,
     TicketObjective,
@@ -19,10 +22,12 @@ from slamon.domain.events import (
     DAY,
     HOUR,
     MINUTE,
+    AvailabilityEvent,
     ExclusionEvent,
     ExclusionReason,
     ExclusionState,
     RequestsEvent,
+    ServiceStatus,
     TicketEvent,
     TicketStatus,
 )
@@ -201,3 +206,40 @@ async def test_a_monitor_that_went_away_leaves_nothing_behind() -> None:
     await look(monitor, sight)
     assert await sight.look([]) == View([], [])
     assert sight._seen == {}
+
+
+async def test_a_burn_rate_goes_when_all_of_its_window_is_excluded_and_comes_back_after() -> None:
+    pair = BurnRatePair("fast", Fraction(2, 100), HOUR, 5 * MINUTE, Severity.CRITICAL)
+    objective = AvailabilityObjective(
+        "api",
+        "api",
+        Fraction(99, 100),
+        TimeWindow(unit=Unit.MONTH, rolling=None),
+        ALWAYS,
+        alerts=AvailabilityAlerts(burn_rates=(pair,)),
+    )
+    clause = ExclusionTerm("maintenance", ExclusionReason.MAINTENANCE)
+    agreement = Agreement(
+        "main", "acme", "UTC", START, FOREVER, date(2026, 3, 1), (objective,), exclusions=(clause,)
+    )
+    monitor = Monitor([agreement], steps=False)
+    monitor.apply(AvailabilityEvent("1", START - DAY, "acme", "api", ServiceStatus.UP))
+    monitor.apply(
+        ExclusionEvent(
+            "1",
+            START,
+            "acme",
+            "X-1",
+            ExclusionState.DECLARED,
+            reason=ExclusionReason.MAINTENANCE,
+            start=START + 2 * HOUR,
+            end=START + 5 * HOUR,
+        )
+    )
+    sight, shown = Sight(100), []
+    for now in (2 * HOUR, 3 * HOUR - 1, 3 * HOUR, 5 * HOUR, 5 * HOUR + 1):
+        monitor.advance(START + now)
+        [view] = (await look(monitor, sight)).objectives
+        shown.append(view.burn_rates)
+    spent = (("1h", Fraction(0)),)
+    assert shown == [spent, spent, (), (), spent]
