@@ -170,7 +170,7 @@ def _monitor(customers: int, now: int) -> Monitor:
         for at, status in statuses:
             monitor.apply(AvailabilityEvent(f"{at}", at, name, "api", status))
         for n in range(TICKETS_A_CUSTOMER):
-            opened = now - n * 7 * MINUTE
+            opened = now - n * 7 * MINUTE - number % 420 * SECOND  # their steps are not passed all at once
             monitor.apply(TicketEvent("1", opened, name, f"T-{n}", status=TicketStatus.OPEN, priority="P2"))
     monitor.advance(now)
     monitor.drain()
