@@ -12,7 +12,7 @@ MINUTES ?= 60
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench chaos fuzz soak mutate parts locks generate clean
+.PHONY: help demo test check fix docs bench chaos fuzz soak mutate parts locks generate clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ check: $(VENV)/dev  ## Format, lint, types, import contracts: what needs seconds
 fix: $(VENV)/dev  ## Format, and mend what the linter can mend
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
 
+docs: $(VENV)/dev  ## Build the documentation as a site, build/docs/index.html; a link that leads nowhere is an error
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --write-all --quiet docs build/docs
+
 bench: $(VENV)/dev  ## Print figures as ratios to a baseline of the same run
 	@$(BIN)/python -m slamon.demo.parts java kafka
 	@$(BIN)/python -m tests.benchmarks
@@ -54,11 +57,15 @@ mutate: $(VENV)/dev  ## Change the domain in one place at a time, and list the c
 	@$(BIN)/mutmut results | sed '/: not checked/d'
 
 parts: $(VENV)/runtime  ## Obtain everything that tests want beyond Python; builds with Go, some 6 minutes the first time
-	@$(BIN)/python -m slamon.demo.parts java kafka prometheus promtool alertmanager amtool helm toxiproxy-server
+	@$(BIN)/python -m slamon.demo.parts java kafka kafka-tools prometheus promtool alertmanager amtool helm schemas grafana-schema toxiproxy-server
 
-generate: $(VENV)/dev  ## Write dashboards and the chart's schema anew from what they follow
+generate: $(VENV)/dev  ## Write anew what follows from other files: dashboards, the chart's files, references of settings, values and metrics
 	@$(BIN)/python grafana/generate.py
 	@$(BIN)/python deploy/values_schema.py
+	@$(BIN)/python deploy/values_reference.py
+	@$(BIN)/python deploy/chart_rules.py
+	@$(BIN)/python deploy/settings_reference.py
+	@$(BIN)/python deploy/metrics_reference.py
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 locks: $(VENV)/dev  ## Pin what the project needs anew
@@ -69,7 +76,7 @@ locks: $(VENV)/dev  ## Pin what the project needs anew
 	@$(LOCK) --upgrade requirements/compared.in -o requirements/compared.txt
 
 clean:  ## Remove what was made here, but not the cache of parts
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist mutants
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist mutants
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "slamon needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=...")'

@@ -1,7 +1,8 @@
-"""Brings the chart's values.schema.json up to date with slamon's settings, so that Helm refuses what slamon would.
+"""Brings the chart's values.schema.json up to date, so that Helm refuses what slamon or Kubernetes would.
 
-Written by hand is everything but `properties.settings` and `$defs`; these are made from `slamon.settings`, without
-what the chart sets itself and without passwords, for the settings of a chart become a ConfigMap.
+Written by hand is everything but `properties.settings` and `$defs`. The settings are made from `slamon.settings`, without
+what the chart sets itself and without passwords, for the settings of a chart become a ConfigMap. What the values hand on to
+Kubernetes, such as tolerations, is named by hand (`$ref`) and defined as Kubernetes itself publishes it.
 
     python deploy/values_schema.py [--check]
 """
@@ -9,13 +10,17 @@ what the chart sets itself and without passwords, for the settings of a chart be
 
 import argparse
 import json
+import re
 import sys
+from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from slamon.settings import Settings
 
 SCHEMA = Path(__file__).parent / "helm" / "slamon" / "values.schema.json"
+KUBERNETES = "1.37.0"  # the newest there are schemas for: what it does not know, no cluster does
 SET_BY_THE_CHART = {
     "Settings": {"agreements"},
     "HttpSettings": {"port", "liveness_port"},
@@ -45,7 +50,9 @@ def main(arguments: list[str]) -> int:
 def updated(schema: str) -> str:
     values = json.loads(schema)
     settings = _settings()
-    values["$defs"] = settings.pop("$defs")
+    values["properties"]["settings"] = {"type": "object"}
+    del values["$defs"]
+    values["$defs"] = settings.pop("$defs") | _of_kubernetes(values)
     values["properties"]["settings"] = settings
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
@@ -65,8 +72,37 @@ def _settings() -> dict[str, Any]:
     return settings
 
 
+def _of_kubernetes(values: dict[str, Any]) -> dict[str, Any]:
+    """The definitions that the values name, and those that these name, without their descriptions."""
+    kept = files("kubernetes_validate") / "kubernetes-json-schema" / f"v{KUBERNETES}-local-strict"
+    known = json.loads((kept / "_definitions.json").read_text())["$defs"]
+    found: dict[str, Any] = {}
+    wanted = list(_named(values))
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found[name] = _bare(known[name])
+            wanted += _named(found[name])
+    return dict(sorted(found.items()))
+
+
+def _named(schema: object) -> Iterator[str]:
+    return (match[1] for match in re.finditer(r'"#/\$defs/(io\.k8s\.[^"]+)"', json.dumps(schema)))
+
+
+def _bare(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {
+            key: _bare(part)
+            for key, part in schema.items()
+            if not (key == "description" and isinstance(part, str)) and not key.startswith("x-kubernetes-")
+        }
+    return [_bare(part) for part in schema] if isinstance(schema, list) else schema
+
+
 def _is_secret(schema: dict[str, Any]) -> bool:
-    return any(choice.get("writeOnly") for choice in schema.get("anyOf", [schema]))
+    """Whether it holds one, also as one of several."""
+    return '"writeOnly": true' in json.dumps(schema)
 
 
 if __name__ == "__main__":

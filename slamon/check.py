@@ -5,8 +5,8 @@ workflow commands for GitHub, which shows them beside the lines of a pull reques
 """
 
 import enum
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,11 +26,12 @@ from slamon.agreement_files import (
     compare,
     load,
     rendered,
+    unknown_receivers,
 )
-from slamon.agreement_files.comparison_texts import headline, notes, told
+from slamon.agreement_files.comparison_texts import as_record, headline, notes, told
 from slamon.agreement_files.findings import COLOURS, Finding, Place, Report, wrapped
 from slamon.agreement_files.rules import Rule
-from slamon.agreement_files.wording import counted, last_day
+from slamon.agreement_files.wording import counted
 
 FINE, FINDINGS = 0, 1
 
@@ -60,12 +61,17 @@ def check(
     show_silenced: bool = False,
     against: Sequence[Path] = (),
     on: Callable[[str], date],
+    receivers: Collection[str] | None = None,
 ) -> int:
     """The exit code: 1 for faults, with `strict` for advice too. OSError for a path that does not exist.
 
     `against`: an earlier state of the files. `on`: the day, in a time zone, on which the change is looked at.
+    `receivers`: whom may be escalated to; None: that is not looked at.
     """
     checked = _checked(paths, against, on)
+    if receivers is not None:
+        unknown = unknown_receivers(checked.loaded.documents, receivers)
+        checked = replace(checked, faults=(*checked.faults, *unknown))
     silenced = checked.loaded.silenced if show_silenced else ()
     _TELLERS[form](checked, silenced, out)
     return FINDINGS if checked.faults or (strict and checked.advice) else FINE
@@ -185,7 +191,7 @@ def _tell_json(checked: Checked, silenced: Sequence[Advice], out: TextIO) -> Non
     findings = (*checked.faults, *checked.advice, *loaded.silenced)
     document = {
         "findings": [_finding(finding) for finding in findings],
-        "changes": None if checked.differences is None else [_difference(one) for one in checked.differences],
+        "changes": None if checked.differences is None else [as_record(one) for one in checked.differences],
         "summary": {
             "files": len(loaded.files),
             "agreements": len(loaded.agreements),
@@ -213,33 +219,6 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "reason": RULES[advice.rule].reason if advice else None,
         "help": finding.help or None,
         "silenced": advice.silenced or None if advice else None,
-    }
-
-
-def _difference(one: Difference) -> dict[str, Any]:
-    agreement = one.agreement
-    return {
-        "kind": one.kind.value,
-        "customer": agreement.customer,
-        "agreement": agreement.name,
-        "effective": {"from": agreement.first_day, "to": last_day(agreement)},
-        "file": one.place.file,
-        "line": one.place.line,
-        "column": one.place.column,
-        "message": headline(one),
-        "changes": [
-            {"path": change.path, "old": change.old, "new": change.new, "judges": change.judges}
-            for change in one.changes
-        ],
-        "judged_anew": [
-            {
-                "objective": anew.objective,
-                "from": anew.first_day,
-                "to": anew.last_day,
-                "settled": anew.settled,
-            }
-            for anew in one.anew
-        ],
     }
 
 

@@ -1,10 +1,12 @@
-"""How a difference between two states of an agreement is told to whoever merges it."""
+"""How a difference between two states of an agreement is told to whoever merges it, and to programs."""
+
+from typing import Any
 
 from rich.text import Text
 
 from slamon.agreement_files.comparison import Anew, Change, Difference, Kind
 from slamon.agreement_files.findings import wrapped
-from slamon.agreement_files.wording import counted, effective, joined
+from slamon.agreement_files.wording import counted, effective, joined, last_day
 
 # Title, colour, and what it means; the first line of what is told.
 _HEADLINES = {
@@ -75,3 +77,31 @@ def _span(anew: Anew) -> str:
     if anew.last_day is None:
         return f"from {anew.first_day} on; no period is settled yet"
     return f"from {anew.first_day} on: {counted(anew.settled, 'settled period')} to {anew.last_day}, and the running one"
+
+
+def as_record(one: Difference) -> dict[str, Any]:
+    """For programs."""
+    agreement = one.agreement
+    return {
+        "kind": one.kind.value,
+        "customer": agreement.customer,
+        "agreement": agreement.name,
+        "effective": {"from": agreement.first_day, "to": last_day(agreement)},
+        "file": one.place.file,
+        "line": one.place.line,
+        "column": one.place.column,
+        "message": headline(one),
+        "changes": [
+            {"path": change.path, "old": change.old, "new": change.new, "judges": change.judges}
+            for change in one.changes
+        ],
+        "judged_anew": [
+            {
+                "objective": anew.objective,
+                "from": anew.first_day,
+                "to": anew.last_day,
+                "settled": anew.settled,
+            }
+            for anew in one.anew
+        ],
+    }

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from slamon.cli.ending import FAILED, USAGE, fail
+from slamon.cli.ending import FAILED, NOT_COMPARED, USAGE, fail
 
 if TYPE_CHECKING:
     from slamon.agreement_files import AgreementsInUse, Finding, Loaded
@@ -56,9 +56,20 @@ def loaded_from(paths: tuple[Path, ...]) -> "Loaded":
     return loaded
 
 
-def tell_faults(faults: "Iterable[Finding]") -> NoReturn:
+def both_loaded(old: Path, new: Path) -> "tuple[Loaded, Loaded]":
+    """Two states that are to be compared."""
+    from slamon.agreement_files import load
+
+    states = load([old]), load([new])
+    faults = [fault for state in states for fault in state.faults]
+    if faults:
+        tell_faults(faults, NOT_COMPARED)
+    return states
+
+
+def tell_faults(faults: "Iterable[Finding]", code: int = FAILED) -> NoReturn:
     tell(faults)
-    fail("the agreements have faults; `slamon check` shows them as well", FAILED)
+    fail("the agreements have faults; `slamon check` shows them as well", code)
 
 
 def tell(findings: "Iterable[Finding]") -> None:
@@ -76,7 +87,9 @@ def agreements_in_use(settings: "Settings") -> "AgreementsInUse":
     from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 
     try:
-        return AgreementsInUse(settings.agreements, keep_days=settings.facts.keep)
+        return AgreementsInUse(
+            settings.agreements, keep_days=settings.facts.keep, receivers=settings.notifier.receivers
+        )
     except AgreementsRefused as refused:
         tell_faults(refused.faults)
     except OSError as error:

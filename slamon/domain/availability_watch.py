@@ -5,6 +5,8 @@ from fractions import Fraction
 from functools import partial
 from itertools import islice
 
+from msgspec.structs import replace
+
 from slamon.domain import announcements, availability
 from slamon.domain.agreement import Agreement, AlertName, AvailabilityObjective, BurnRatePair, Severity
 from slamon.domain.alerts import Ending, Wanted, severity_of
@@ -15,6 +17,7 @@ from slamon.domain.decisions import (
     Budget,
     Ratios,
     Reason,
+    SecondCounts,
     Standing,
     StandingState,
     Statement,
@@ -33,10 +36,11 @@ from slamon.domain.exclusions import Declared
 from slamon.domain.intervals import FOREVER, Span, Spans, union
 from slamon.domain.service_timeline import BEFORE_ALL
 from slamon.domain.settlement import Settlement
-from slamon.domain.terms import period_to_date
+from slamon.domain.terms import judged_period, period_to_date
 from slamon.domain.ticket_downtime import tickets_meant
 from slamon.domain.watching import (
     CustomerFacts,
+    Glance,
     Judgement,
     excluded_since,
     is_forgotten,
@@ -61,6 +65,7 @@ class AvailabilityWatch:
         self.settlement = Settlement(agreement, objective)
         self.subject = subject_of(agreement, objective)
         self.armed: int | None = None
+        self.version = 0  # rises with whatever changes how it stands, time aside
         self._facts = facts
         self._timeline = facts.timeline(objective.service)
         meant = tickets_meant(objective)
@@ -80,7 +85,18 @@ class AvailabilityWatch:
 
     def verdict(self, span: Span, now: int) -> Statement:
         """The verdict on a period, without what it costs, by what is known at `now`."""
-        counts = availability.seconds(self._measure(span, now), span)
+        return self._verdict(span, availability.seconds(self._measure(span, now), span))
+
+    def as_it_stands(self, now: int) -> Statement:
+        """The verdict on the running period if it went on without a failure, and known; of a rolling window, as of now."""
+        measured = self.measured(now)
+        period = period_to_date(self.agreement, self.objective, now)
+        to_date = availability.seconds(measured, (period[0], min(now, period[1])))
+        applicable = measured.applicable.between(*period)
+        counts = replace(to_date, applicable=applicable, known=applicable - to_date.unknown)
+        return self._verdict(judged_period(self.agreement, self.objective, now), counts)
+
+    def _verdict(self, span: Span, counts: SecondCounts) -> Statement:
         return Statement(
             customer=self.agreement.customer,
             agreement=self.agreement.name,
@@ -101,6 +117,7 @@ class AvailabilityWatch:
 
     def notice(self, now: int) -> None:
         """What only time has changed about the past: heartbeats missed by now, an outage that has lasted long enough."""
+        self.version += 1
         self._timeline.read(now)
         outage = availability.running_outage(self.objective, self._timeline, now)
         before, self._seen = self._seen, (self._timeline.version, outage is not None and outage.counts)
@@ -395,7 +412,9 @@ class AvailabilityWatch:
         """Worst news first, but never a guess."""
         if not self.agreement.start <= now < self.agreement.end:
             return None
-        measured = self.measured(now)
+        return self._standing(self.measured(now), now)
+
+    def _standing(self, measured: Measured, now: int) -> Standing:
         period = period_to_date(self.agreement, self.objective, now)
         to_date = (period[0], min(now, period[1]))
         counts = availability.seconds(measured, to_date)
@@ -434,16 +453,35 @@ class AvailabilityWatch:
             StandingState.AT_RISK if any(burn.since is not None for burn in found) else StandingState.ON_TRACK
         )
 
-    def burn_rates(self, now: int) -> list[tuple[int, Fraction]]:
-        """The burn rate over each pair's long window (microseconds); windows of which nothing is known are left out."""
+    def glance(self, now: int) -> Glance | None:
+        """None: it is not in effect."""
         if not self.agreement.start <= now < self.agreement.end:
-            return []
+            return None
         measured = self.measured(now)
+        standing = self._standing(measured, now)
         rates = (
             (pair.long, burn_rate(self.agreement, self.objective, measured, pair, now))
             for pair in self._pairs
         )
-        return [(window, rate) for window, rate in rates if rate is not None]
+        return Glance(
+            standing,
+            self._stands_until(measured, standing.period, now),
+            [(window, rate) for window, rate in rates if rate is not None],
+            measured.excluded.between(now, now + 1) > 0,
+        )
+
+    def _stands_until(self, measured: Measured, period: Span, now: int) -> int:
+        """Where nothing failed and all is known, shares change only where time that counts begins, ends, or leaves a window."""
+        if self.objective.window.rolling is not None:
+            return now + 1
+        start, end = period
+        widths = [pair.long for pair in self._pairs]
+        since = min(start, now - max(widths, default=0))
+        if measured.down.between(since, now + 1) or measured.unknown.between(since, now + 1):
+            return now + 1
+        edges = [measured.applicable.edge_from(now), measured.excluded.edge_from(now)]
+        edges += [measured.countable.edge_from(now - width) + width for width in (0, *widths)]
+        return min(max(min(edges), now + 1), end)
 
 
 def _holds(burn: Burn, now: int) -> bool:

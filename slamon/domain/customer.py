@@ -19,14 +19,29 @@ from slamon.domain.alerts import Subject
 from slamon.domain.attainment import Tally
 from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.cold_tickets import ColdTickets
-from slamon.domain.decisions import AlertMemory, DecidedClock, FactKey, Kept, Statement, Upshot
+from slamon.domain.decisions import (
+    AlertMemory,
+    Credit,
+    DecidedClock,
+    FactKey,
+    Kept,
+    Outcome,
+    Statement,
+    Upshot,
+)
 from slamon.domain.events import ExclusionEvent, TicketEvent, order_key
 from slamon.domain.exclusions import Declared, declared
 from slamon.domain.intervals import FOREVER, Span
 from slamon.domain.judged_by import judged_by
 from slamon.domain.request_log import RequestLog
 from slamon.domain.requests_watch import RequestsWatch
-from slamon.domain.service_credits import claim_until, credit_of, credited_objectives, share_due
+from slamon.domain.service_credits import (
+    claim_until,
+    credit_of,
+    credited_objectives,
+    is_credited,
+    share_due,
+)
 from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.slot_facts import SlotFacts
 from slamon.domain.terms import Terms, judged_period
@@ -55,6 +70,7 @@ class Customer:
         self._boundaries = sorted({at for terms in self.terms for at in terms.boundaries})
         self.tickets: dict[str, Ticket] = {}
         self.cold = ColdTickets(customer)  # decided ones; a ticket is in one of the two
+        self.version = 0  # rises whenever a ticket was judged, or is forgotten
         self.pending: dict[str, Ticket] = {}  # those with a clock that is not decided
         self.exclusions: dict[str, list[ExclusionEvent]] = {}
         self._timelines: dict[str, ServiceTimeline] = {}
@@ -170,13 +186,27 @@ class Customer:
     def taken_before(self, watch: Watch, period: Span, now: int) -> list[tuple[Objective, Fraction]]:
         """The shares due to the objectives before this one under the common cap, in the same period."""
         agreement = watch.agreement
-        order = _under_common_cap(watch)
-        before = order[: order.index(watch.objective)] if watch.objective in order else []
         return [
             (one, share_due(agreement, one, self.watch_of[subject_of(agreement, one)].verdict(period, now)))
-            for one in before
+            for one in _served_before(watch)
             if judged_period(agreement, one, period[1] - 1) == period
         ]
+
+    def credit_as_it_stands(self, watch: Watch, now: int) -> Credit | None:
+        """What the running period costs as it stands at `now`; None: no remedy names the objective."""
+        agreement, objective = watch.agreement, watch.objective
+        if not is_credited(agreement, objective):
+            return None
+        stands = watch.as_it_stands(now)
+        taken: list[Fraction] = []
+        if stands.outcome is Outcome.MISSED:
+            period = (stands.start, stands.end)
+            taken = [
+                share_due(agreement, one, self.watch_of[subject_of(agreement, one)].as_it_stands(now))
+                for one in _served_before(watch)
+                if judged_period(agreement, one, now) == period
+            ]
+        return credit_of(agreement, objective, stands, taken)
 
     def moved_by(self, watch: Watch) -> list[Watch]:
         """Those whose credits are what those of this one leave of the common cap."""
@@ -269,6 +299,7 @@ class Customer:
 
     def forget_ticket(self, ticket: Ticket) -> None:
         """As if it had never been."""
+        self.version += 1
         for identity, verdict in ticket.verdicts.items():
             self._count(identity[0], verdict, -1, {})
         self._forget_downtime(ticket.id)
@@ -277,6 +308,7 @@ class Customer:
 
     def forget_decided(self, ticket: str, upshot: Upshot) -> None:
         """The same, of one that came to this and is not here any more."""
+        self.version += 1
         for clock in upshot.clocks:
             self._count_decided(clock, -1)
         self._forget_downtime(ticket)
@@ -332,6 +364,7 @@ class Customer:
 
     def _count(self, agreement: str, one: Verdict, sign: int, changed: dict[tuple[str, str], int]) -> None:
         tally = self.tally(agreement, one.objective.name)
+        tally.version += 1
         (tally.decide if sign > 0 else tally.undecide)(one.outcome, one.decided_at)
         if one.governed:
             (tally.expect if sign > 0 else tally.expect_no_more)(one.warned_at)
@@ -347,10 +380,17 @@ class Customer:
     def _count_decided(self, one: DecidedClock, sign: int) -> None:
         """The same, without asking what it changes."""
         tally = self._tally_of[one.objective]
+        tally.version += 1
         (tally.decide if sign > 0 else tally.undecide)(one.outcome, one.decided_at)
         for objective, end in one.marks:
             agreement = self.ticket_watches[one.objective].agreement.name
             self.tally(agreement, objective).pending_at[end] += sign
+
+
+def _served_before(watch: Watch) -> list[Objective]:
+    """The objectives that take from the common cap before this one."""
+    order = _under_common_cap(watch)
+    return order[: order.index(watch.objective)] if watch.objective in order else []
 
 
 def _under_common_cap(watch: Watch) -> list[Objective]:

@@ -32,7 +32,7 @@ from slamon.domain.currencies import MINOR_UNIT
 from slamon.domain.decisions import Credit, Outcome, Statement
 from slamon.domain.intervals import Span
 from slamon.domain.periods import local_date, period_at, unit_dates
-from slamon.domain.terms import time_window
+from slamon.domain.terms import target_of, time_window
 
 
 def credited_objectives(agreement: Agreement) -> list[Objective]:
@@ -42,6 +42,12 @@ def credited_objectives(agreement: Agreement) -> list[Objective]:
     by_name = {objective.name: objective for objective in agreement.objectives}
     names = dict.fromkeys(term.objective for term in agreement.remedies.credits)
     return [by_name[name] for name in names]
+
+
+def is_credited(agreement: Agreement, objective: Objective) -> bool:
+    """Whether a remedy names it."""
+    remedies = agreement.remedies
+    return remedies is not None and any(term.objective == objective.name for term in remedies.credits)
 
 
 class Due(NamedTuple):
@@ -98,6 +104,26 @@ def judged_ratio(objective: Objective, verdict: Statement) -> Fraction:
     return Fraction(*ratio)
 
 
+def most_due(agreement: Agreement, objective: Objective) -> Fraction | None:
+    """The greatest share of the fee that a period of the objective can cost; None: nothing limits it."""
+    remedies = agreement.remedies
+    if remedies is None:
+        return Fraction(0)
+    own = [_most_by(term, objective) for term in remedies.credits if term.objective == objective.name]
+    whole = sum((most for most in own if most is not None), Fraction(0)) if None not in own else None
+    return remedies.cap if whole is None else _limited(whole, remedies.cap)
+
+
+def _most_by(term: CreditTerm, objective: Objective) -> Fraction | None:
+    match term.by:
+        case Bands(bands):
+            return _limited(max(band.credit for band in bands), term.cap)
+        case PerMiss():
+            return term.cap
+        case Linear(percent_per_point):
+            return _limited(percent_per_point * target_of(objective), term.cap)
+
+
 def _limited(share: Fraction, cap: Fraction | None) -> Fraction:
     return share if cap is None else min(share, cap)
 
@@ -110,16 +136,17 @@ def credit_of(
     None: no remedy names the objective.
     """
     remedies = agreement.remedies
-    if remedies is None or all(term.objective != objective.name for term in remedies.credits):
+    if remedies is None or not is_credited(agreement, objective):
         return None
     share = share_due(agreement, objective, verdict)
     if remedies.cap is not None:
         share = min(share, max(remedies.cap - sum(taken), Fraction(0)))
     if remedies.fee is None:
         return Credit(share.as_integer_ratio(), None, None)
-    fee = fee_of(remedies.fee, agreement, objective, (verdict.start, verdict.end))
-    currency = remedies.fee.currency
-    return Credit(share.as_integer_ratio(), money(fee * share, currency), currency)
+    currency, amount = remedies.fee.currency, Fraction(0)
+    if share:  # mostly there is none, and no need to look at dates
+        amount = share * fee_of(remedies.fee, agreement, objective, (verdict.start, verdict.end))
+    return Credit(share.as_integer_ratio(), money(amount, currency), currency)
 
 
 def fee_of(fee: Fee, agreement: Agreement, objective: Objective, period: Span) -> Fraction:

@@ -7,6 +7,7 @@ outside the effective spans none does. Passing from one version to the next is a
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 from slamon.domain.agreement import (
@@ -179,6 +180,11 @@ class Terms:
 
 def time_window(objective: Objective) -> TimeWindow:
     return objective.attainment.window if isinstance(objective, TicketObjective) else objective.window
+
+
+def target_of(objective: Objective) -> Fraction:
+    """The share of cycles, time or requests that must be good in a period."""
+    return objective.attainment.target if isinstance(objective, TicketObjective) else objective.target
 
 
 def judged_period(agreement: Agreement, objective: Objective, t: int) -> Span:

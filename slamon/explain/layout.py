@@ -15,12 +15,18 @@ WIDEST = 110
 def write(out: TextIO, page: Iterable[RenderableType]) -> None:
     """On a terminal as wide as it is, up to a limit; elsewhere always the same."""
     console = Console(file=out, highlight=False, markup=False, emoji=False)
-    console.width = min(console.width, WIDEST) if console.is_terminal else WIDTH
+    console.width = width_of(out)
     for part in page:
         with console.capture() as captured:
             console.print(part)
         # Columns are filled up with spaces, which nobody wants in what is copied and compared.
         out.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def width_of(out: TextIO) -> int:
+    """Of a line, in characters."""
+    console = Console(file=out)
+    return min(console.width, WIDEST) if console.is_terminal else WIDTH
 
 
 def heading(text: str) -> Text:

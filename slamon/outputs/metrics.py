@@ -116,6 +116,10 @@ METRICS = (
     ),
     _counter("slamon_events_unmatched_total", "Events about customers or services that no agreement speaks of."),
     # Tasks.
+    _counter(
+        "slamon_input_gaps_total",
+        "Spans of an input that were deleted before they were read; that time is shown as not measured.",
+    ),
     _gauge("slamon_partition_lag", "Records of an input partition that wait to be read.", "topic", "partition"),
     _gauge(
         "slamon_watermark_timestamp_seconds",
@@ -123,6 +127,10 @@ METRICS = (
         "partition",
     ),
     _gauge("slamon_task_state", "1 for the state a task is in, 0 for the others.", "partition", "state"),
+    _counter(
+        "slamon_tasks_lost_total",
+        "Times a running task had to be given up and read back, because a commit failed or its outcome is unknown.",
+    ),
     _histogram("slamon_commit_duration_seconds", "Time one transaction took, from begin to commit.", _SECONDS),
     _histogram("slamon_restore_duration_seconds", "Time a task took to rebuild its state.", _RESTORE_SECONDS),
     _counter("slamon_restore_records_total", "Changelog records read by restores."),
@@ -133,19 +141,28 @@ METRICS = (
     ),
     _gauge("slamon_alerts_firing", "Alerts that fire now, of this pod's tasks.", "alertname", "severity"),
     _counter("slamon_alert_transitions_total", "Alerts that fired or resolved.", "alertname", "transition", "reason"),
-    _counter("slamon_notifications_total", "Alerts that an Alertmanager has taken.", "alertmanager"),
+    # `receiver` is an Alertmanager, by host, port and path, or the name of a receiver in the settings.
+    _counter("slamon_notifications_total", "Alerts that a receiver, or an Alertmanager, has taken.", "receiver"),
     _counter(
         "slamon_notifications_failed_total",
-        "Alerts in requests that failed; they stay queued and are sent again.",
-        "alertmanager",
+        "Alerts in requests that failed; they wait and are sent again.",
+        "receiver",
     ),
     _counter(
         "slamon_notifications_dropped_total",
-        "Alerts given up: the queue was full, the Alertmanager refuses them, or the process ended.",
-        "alertmanager",
+        "Alerts given up: refused for good, no longer in the topic, or an Alertmanager's queue was full or left at the end.",
+        "receiver",
     ),
-    _gauge("slamon_notification_queue_length", "Alerts that wait for an Alertmanager.", "alertmanager"),
-    _gauge("slamon_notification_queue_capacity", "Alerts that may wait before the oldest are dropped.", "alertmanager"),
+    _gauge(
+        "slamon_notification_queue_length",
+        "Alerts that wait for an Alertmanager, or offsets of the alerts topic that a receiver is behind.",
+        "receiver",
+    ),
+    _gauge(
+        "slamon_notification_queue_capacity",
+        "Alerts that may wait for an Alertmanager before the oldest are dropped; for receivers the topic keeps them.",
+        "receiver",
+    ),
     # Objectives. What does not apply to an objective, or has nothing to be judged by, has no series.
     _objective(
         "slamon_objective_info",
@@ -158,6 +175,7 @@ METRICS = (
     _objective("slamon_objective_best_case_ratio", "Share if all that is not known was good."),
     _objective("slamon_objective_worst_case_ratio", "Share if all that is not known was bad."),
     _objective("slamon_objective_coverage_ratio", "Share of the period to date for which there are measurements."),
+    _objective("slamon_objective_excluded_seconds", "Time that exclusions have taken out of the period to date."),
     _objective("slamon_objective_budget_remaining_ratio", "Share of the period's error budget that is left; below 0: overspent."),
     _objective("slamon_objective_budget_remaining_seconds", "Downtime the period can still bear; below 0: overspent."),
     _objective("slamon_objective_misses_left", "Tickets that may still be missed in the period."),
@@ -170,6 +188,26 @@ METRICS = (
         "slamon_objective_budget_exhausted_timestamp_seconds",
         "When the error budget was used up, or will be if the running outage goes on.",
     ),
+    _objective(
+        "slamon_objective_credit_ratio",
+        "Share of the period's fee that is due as a credit as it stands: of time, were the rest of the period good; of "
+        "tickets and requests, if it ended now. 0 while nothing is proven; without a remedy there is no series.",
+    ),
+    _objective(
+        "slamon_objective_credit_limit_ratio",
+        "The greatest share of the period's fee that can become due; no series if nothing limits it.",
+    ),
+    _objective("slamon_objective_credit_amount", "What is due as a credit as it stands, in the currency's main unit.", "currency"),
+    _objective("slamon_objective_fee_amount", "What is paid for the whole running period, in the currency's main unit.", "currency"),
+    _objective(
+        "slamon_objective_period_start_timestamp_seconds",
+        "When the running calendar period began; a rolling window has none.",
+    ),
+    _objective(
+        "slamon_objective_period_end_timestamp_seconds",
+        "When the running calendar period ends; a rolling window has none.",
+    ),
+    _objective("slamon_objective_excluded", "1 while an exclusion takes the time out of the objective, else 0."),
     _objective("slamon_objective_standing", "1 for the objective's standing, 0 for the others.", "standing"),
     # Tickets.
     _objective("slamon_tickets", "Open ticket clocks; a breached one is counted as breached only.", "state"),
@@ -188,13 +226,12 @@ BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 
 @dataclass(frozen=True, slots=True)
 class NotificationMetrics:
-    """The counters of one Alertmanager."""
+    """The counters of one receiver, or Alertmanager."""
 
     sent: Counter
     failed: Counter
     dropped: Counter
     queue_length: Gauge
-    queue_capacity: Gauge
 
 
 class Metrics:
@@ -220,9 +257,11 @@ class Metrics:
         self.events_conflicting = self._counter("slamon_events_conflicting_total")
         self.events_unmatched = self._counter("slamon_events_unmatched_total")
 
+        self.input_gaps = self._counter("slamon_input_gaps_total")
         self._lag = self._gauge("slamon_partition_lag")
         self._watermark = self._gauge("slamon_watermark_timestamp_seconds")
         self._task_state = self._gauge("slamon_task_state")
+        self.tasks_lost = self._counter("slamon_tasks_lost_total")
         self.commit_duration = self._histogram("slamon_commit_duration_seconds")
         self.restore_duration = self._histogram("slamon_restore_duration_seconds")
         self.restore_records = self._counter("slamon_restore_records_total")
@@ -274,14 +313,15 @@ class Metrics:
     def transition(self, alertname: str, transition: str, reason: str) -> None:
         self._transitions.labels(alertname, transition, reason).inc()
 
-    def notifications(self, alertmanager: str) -> NotificationMetrics:
-        """The counters of one Alertmanager; they are there, at 0, from the first scrape on."""
+    def notifications(self, receiver: str, capacity: int | None = None) -> NotificationMetrics:
+        """The counters of one receiver; they are there, at 0, from the first scrape on. `capacity`: of its queue, if it has one."""
+        if capacity is not None:
+            self._queue_capacity.labels(receiver).set(capacity)
         return NotificationMetrics(
-            self._sent.labels(alertmanager),
-            self._failed.labels(alertmanager),
-            self._dropped.labels(alertmanager),
-            self._queue_length.labels(alertmanager),
-            self._queue_capacity.labels(alertmanager),
+            self._sent.labels(receiver),
+            self._failed.labels(receiver),
+            self._dropped.labels(receiver),
+            self._queue_length.labels(receiver),
         )
 
     def _declared(self, name: str, kind: Kind) -> tuple[str, str]:

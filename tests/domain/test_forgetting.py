@@ -1,6 +1,7 @@
 """What is kept for how long, and what comes too late or is too much to be taken."""
 
 import dataclasses
+import gc
 from fractions import Fraction
 
 import pytest
@@ -51,6 +52,7 @@ from slamon.domain.events import (
 from slamon.domain.forgetting import LEEWAY, forgettable, needed
 from slamon.domain.monitor import Monitor
 from slamon.domain.periods import TimeWindow, Unit
+from slamon.domain.tickets import Ticket
 from tests.laws.worlds import MIDNIGHT, day_of
 
 KEEP = 100 * DAY
@@ -491,6 +493,20 @@ def test_at_one_advance_only_a_little_is_forgotten_and_the_rest_soon_after_witho
     assert left <= 100
     daemon.take(now + 1)
     assert daemon.monitor.wake_at() == MIDNIGHT + KEEP + HOUR + 10 * MINUTE
+
+
+def test_of_a_forgotten_ticket_nothing_is_held_any_more() -> None:
+    monitor = Monitor([agreement(FIX)], steps=False, keep=KEEP, at_hand=HOUR)
+    monitor.apply(ticket(MIDNIGHT, name="once known"))
+    monitor.apply(ticket(MIDNIGHT + 1, TicketStatus.RESOLVED, "once known"))
+    monitor.advance(MIDNIGHT + 1)
+    monitor.advance(MIDNIGHT + DAY)
+    assert len(monitor.customers["acme"].cold) == 1
+    monitor.advance(NOW)
+    assert list(monitor.clocks()) == []
+    monitor.drain()
+    gc.collect()
+    assert [one for one in gc.get_objects() if isinstance(one, Ticket) and one.id == "once known"] == []
 
 
 def test_decided_tickets_are_packed_when_they_were_not_heard_of_for_a_while() -> None:

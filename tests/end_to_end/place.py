@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -74,12 +74,14 @@ def run_slamon(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 class Daemon:
     """One `slamon run`, and what it has said."""
 
-    def __init__(self, config: Path, log: Path, release: Path | None = None) -> None:
+    def __init__(
+        self, config: Path, log: Path, release: Path | None = None, program: Sequence[str] = SLAMON
+    ) -> None:
         """`release`: a folder in which another one is installed."""
         self.log = log
         environment = os.environ if release is None else os.environ | {"PYTHONPATH": str(release)}
         with log.open("wb") as out:
-            command = [*SLAMON, "run", "--config", str(config)]
+            command = [*program, "run", "--config", str(config)]
             self.process = subprocess.Popen(
                 command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=release
             )
@@ -141,6 +143,10 @@ class Daemon:
             return sample in (await self.page(page)).splitlines()
 
         await until(there, f"{page} shows {sample}")
+
+    def ends(self) -> None:
+        """It may, from now on."""
+        self._ended = True
 
     def kill(self) -> None:
         """Like a power cut."""
@@ -217,10 +223,14 @@ class Place:
         await self.producer.stop()
         await self._reader.stop()
 
-    def like(self, name: str, *, agreements_poll: float = 10, **kafka: object) -> Path:
-        """Another file of settings, with these changed; those that are not named here are of `kafka`."""
+    def like(self, name: str, *, agreements_poll: float = 10, keep: int = 100, **kafka: object) -> Path:
+        """Another file of settings, with these changed; `keep` is of `facts`, what is not named here of `kafka`."""
         config = self.folder / name
-        changed = {"agreements_poll": agreements_poll, "kafka": {**self._kafka, **kafka}}
+        changed = {
+            "agreements_poll": agreements_poll,
+            "facts": {"keep": keep},
+            "kafka": {**self._kafka, **kafka},
+        }
         self._write(config, self._said | changed)
         return config
 
@@ -228,6 +238,15 @@ class Place:
         """Another file of settings, that asks for this format of the changelog."""
         config = self.folder / f"format-{version}.yaml"
         self._write(config, {**self._said, "format": version})
+        return config
+
+    def telling(self, receivers: Mapping[str, Any], routes: Sequence[Mapping[str, Any]]) -> Path:
+        """Another file of settings, with these receivers and routes."""
+        config = self.folder / "telling.yaml"
+        notifier = self._said["notifier"]
+        assert isinstance(notifier, dict)
+        told = {**notifier, "receivers": dict(receivers), "routes": list(routes)}
+        self._write(config, {**self._said, "notifier": told})
         return config
 
     @property
@@ -270,8 +289,11 @@ class Place:
     async def make_topics(self) -> None:
         await topics.create(self.settings.kafka)
 
-    def start(self, config: Path | None = None, release: Path | None = None) -> Daemon:
-        daemon = Daemon(config or self.config, self.folder / f"daemon-{next(_numbers)}.log", release)
+    def start(
+        self, config: Path | None = None, release: Path | None = None, program: Sequence[str] = SLAMON
+    ) -> Daemon:
+        log = self.folder / f"daemon-{next(_numbers)}.log"
+        daemon = Daemon(config or self.config, log, release, program)
         self.daemons.append(daemon)
         return daemon
 

@@ -1,6 +1,6 @@
 """Reads and runs short stories about tickets and services, each with the numbers that the sentence it proves demands.
 
-The stories stand in `timelines/*.yaml` and in the book (`docs/`); README.md beside this file says how to read and write
+The stories stand in `timelines/*.yaml` and in the book (`docs/`); `docs/meaning/stories.md` says how to read and write
 them. Every scalar is read as its text. What is compared is the JSON that a replay writes, and of it only what the story
 names.
 """

@@ -1,288 +1,114 @@
-"""The Helm chart: what it renders is what Kubernetes takes, the restricted pod security profile allows and slamon reads."""
+"""The Helm chart: what it renders is what slamon reads, what the restricted pod security profile allows, and what was asked for."""
 
 import copy
-import functools
-import importlib.util
 import json
-import os
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import re
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 import jsonschema
-import kubernetes_validate
 import pytest
 import yaml
 from click.testing import CliRunner
+from pydantic import BaseModel
 
 from slamon import __version__
 from slamon.cli import main
-from slamon.demo import parts
-from slamon.settings import KafkaSettings, Settings, read_settings
+from slamon.settings import KafkaSettings
+from tests.shell.charts import (
+    CHART,
+    ROOT,
+    VALUES,
+    Document,
+    Values,
+    containers_of,
+    every_values,
+    helm,
+    named,
+    pod_of,
+    pods_of,
+    rendered,
+    settings_in,
+)
+from tests.shell.scripts import loaded
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "deploy" / "helm" / "slamon"
-# The oldest Kubernetes that the chart says it runs on, and the newest there are schemas for.
-OLDEST, NEWEST = "1.29.0", "1.37.0"
-OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
-
-Document = dict[str, Any]
-Values = Mapping[str, Any]
-
-AGREEMENT = "apiVersion: slamon/v1\nkind: Agreement\nmetadata: {name: acme-2026}\n"
-VALUES: dict[str, Values] = {
-    "as it comes": {},
-    "one of everything": {
-        "replicas": 3,
-        "image": {"repository": "registry.example.com/team/slamon", "digest": f"sha256:{'0a' * 32}"},
-        "imagePullSecrets": [{"name": "pull"}],
-        "settings": {
-            "application_id": "slamon-eu",
-            "kafka": {
-                "bootstrap_servers": "a:9092,b:9092",
-                "max_partition_fetch_bytes": 1 << 24,
-                "commit_timeout": 12.5,
-                "security": {
-                    "protocol": "SASL_SSL",
-                    "tls": {"ca_file": "/etc/slamon-secrets/kafka/ca.crt"},
-                    "sasl": {
-                        "mechanism": "SCRAM-SHA-512",
-                        "username": "slamon",
-                        "password_file": "/etc/slamon-secrets/kafka/password",
-                    },
-                },
-            },
-            "notifier": {
-                "alertmanagers": [
-                    {
-                        "url": "http://alertmanager-operated.monitoring:9093",
-                        "basic_auth": {
-                            "username": "slamon",
-                            "password_file": "/etc/slamon-secrets/alertmanager/password",
-                        },
-                    }
-                ]
-            },
-            "http": {"host": "::"},
-            "shutdown_timeout": 30.5,
-        },
-        "agreements": {
-            "files": {"acme.yaml": AGREEMENT, "office.yml": "# hours\n"},
-            "volumes": [
-                {"name": "north", "configMap": {"name": "agreements-north"}},
-                {
-                    "name": "south",
-                    "persistentVolumeClaim": {"claimName": "agreements-south", "readOnly": True},
-                },
-                {"name": "east", "secret": {"secretName": "agreements-east"}},
-            ],
-        },
-        "createTopics": True,
-        "secrets": ["alertmanager", "kafka"],
-        "env": [{"name": "SLAMON_LOG__LEVEL", "value": "debug"}],
-        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "1m30s"},
-        "dashboards": {"labels": {"grafana_dashboard": "1"}, "annotations": {"grafana_folder": "SLA"}},
-        "serviceAccount": {"annotations": {"example.com/role": "none"}},
-        "podDisruptionBudget": {"maxUnavailable": "50%"},
-        "podLabels": {"team": "desk"},
-        "podAnnotations": {"example.com/team": "desk"},
-        "priorityClassName": "important",
-        "nodeSelector": {"kubernetes.io/arch": "amd64"},
-        "tolerations": [{"key": "desk", "operator": "Exists"}],
-        "affinity": {"podAntiAffinity": {}},
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": "topology.kubernetes.io/zone",
-                "whenUnsatisfiable": "ScheduleAnyway",
-            }
-        ],
-    },
-    "as little as possible": {
-        "replicas": 1,
-        "fullnameOverride": "sla",
-        "podDisruptionBudget": {"enabled": False},
-        "dashboards": {"enabled": False},
-        "serviceAccount": {"create": False},
-        "resources": {},
-        "settings": {"kafka": None, "notifier": None},
-    },
-}
-
-
-def unavailable(missing: object) -> NoReturn:
-    """Skip, but never in CI: there everything has to be tested."""
-    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
-
-
-@functools.cache
-def helm_or_missing() -> Path | parts.Missing:
-    return parts.find("helm")
-
-
-def helm(*arguments: str | Path, values: Values | None = None) -> subprocess.CompletedProcess[str]:
-    program = helm_or_missing()
-    if isinstance(program, parts.Missing):
-        unavailable(program)
-    with tempfile.TemporaryDirectory() as home:
-        file = Path(home) / "values.json"
-        file.write_text(json.dumps(values or {}))
-        # Helm's own folders too, so that nobody's plugins and repositories take part.
-        places = {f"HELM_{name}_HOME": home for name in ("CACHE", "CONFIG", "DATA")}
-        command = [program, *arguments, "--values", file]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | places)
-
-
-@functools.cache
-def _rendered(values: str, release: str) -> tuple[Document, ...]:
-    done = helm("template", release, CHART, "--namespace", "sla", values=json.loads(values))
-    assert done.returncode == 0, done.stderr
-    return tuple(document for document in yaml.safe_load_all(done.stdout) if document)
-
-
-def rendered(values: Values, release: str = "demo") -> tuple[Document, ...]:
-    return copy.deepcopy(_rendered(json.dumps(values), release))
-
-
-def named(documents: tuple[Document, ...], kind: str, ending: str = "") -> Document:
-    found = [each for each in documents if each["kind"] == kind and each["metadata"]["name"].endswith(ending)]
-    assert len(found) == 1, (kind, ending, [each["metadata"]["name"] for each in found])
-    return found[0]
-
-
-def settings_in(documents: tuple[Document, ...]) -> Settings:
-    """As the daemon reads them."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "slamon.yaml"
-        file.write_text(named(documents, "ConfigMap", "-settings")["data"]["slamon.yaml"])
-        return read_settings(file)
-
-
-def pod_of(documents: tuple[Document, ...]) -> Document:
-    pod: Document = named(documents, "StatefulSet")["spec"]["template"]["spec"]
-    return pod
-
-
-def containers_of(pod: Document) -> list[Document]:
-    return [*pod["containers"], *pod.get("initContainers", [])]
-
-
-every_values = pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
-
-
-@every_values
-def test_the_chart_passes_helms_lint(values: Values) -> None:
-    linted = helm("lint", "--strict", CHART, values=values)
-    assert linted.returncode == 0, linted.stdout + linted.stderr
-
-
-@every_values
-@pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_kubernetes_knows_every_field_of_what_is_rendered(values: Values, version: str) -> None:
-    documents = [each for each in rendered(values) if "monitoring.coreos.com" not in each["apiVersion"]]
-    assert {"StatefulSet", "Service", "ConfigMap"} <= {each["kind"] for each in documents}
-    for document in documents:
-        kubernetes_validate.validate(document, version, strict=True)
-
-
-def test_the_oldest_kubernetes_is_the_one_the_chart_names() -> None:
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    assert chart["kubeVersion"] == f">={OLDEST}-0"
-
-
-def test_the_prometheus_operator_knows_every_field_of_the_service_monitor() -> None:
-    go = parts.find("go")
-    if isinstance(go, parts.Missing):
-        unavailable(go)
-    with tempfile.TemporaryDirectory() as outside:  # of any Go module
-        got = subprocess.run(
-            [go, "mod", "download", "-json", OPERATOR],
-            cwd=outside,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if got.returncode:
-        unavailable(
-            f"the operator's schemas cannot be had: {got.stdout}{got.stderr}. See that Go reaches its module proxy"
-        )
-    crds = Path(json.loads(got.stdout)["Dir"]) / "example" / "prometheus-operator-crd"
-    crd = yaml.safe_load((crds / "monitoring.coreos.com_servicemonitors.yaml").read_text())
-    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    for part in _parts_of(schema):
-        if "properties" in part and not part.get("x-kubernetes-preserve-unknown-fields"):
-            part["additionalProperties"] = False
-    schema["properties"]["metadata"] = {"type": "object"}
-    monitor = named(rendered(VALUES["one of everything"]), "ServiceMonitor")
-    jsonschema.validate(monitor, schema)
-    monitor["spec"]["endpoints"][0]["honourLabels"] = True
-    with pytest.raises(jsonschema.ValidationError, match="honourLabels"):
-        jsonschema.validate(monitor, schema)
-
-
-def _parts_of(schema: object) -> Iterator[Document]:
-    if isinstance(schema, dict):
-        yield schema
-        for part in schema.values():
-            yield from _parts_of(part)
-    elif isinstance(schema, list):
-        for part in schema:
-            yield from _parts_of(part)
-
+EVERYTHING = VALUES["one of everything"]
+LITTLE = VALUES["as little as possible"]
 
 # What slamon reads.
 
 
 @every_values
-def test_slamon_reads_the_settings_that_are_rendered(values: Values, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slamon_reads_the_settings_that_are_rendered(values: Values) -> None:
     documents = rendered(values)
-    monkeypatch.setenv("SLAMON_KAFKA__GROUP_INSTANCE_ID", "demo-slamon-0")
     settings = settings_in(documents)
     assert settings.kafka.group_instance_id == "demo-slamon-0"
     if given := (values.get("settings") or {}).get("kafka"):
         assert settings.kafka == KafkaSettings(**given, group_instance_id="demo-slamon-0")
+    for pod in pods_of(documents):
+        for container in containers_of(pod):
+            identity = container["env"][0]
+            assert identity["name"] == "SLAMON_KAFKA__GROUP_INSTANCE_ID"
+            assert identity["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
 
-    for container in containers_of(pod_of(documents)):
-        identity = next(
-            each for each in container["env"] if each["name"] == "SLAMON_KAFKA__GROUP_INSTANCE_ID"
-        )
-        assert identity["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+
+def paths_in(settings: object) -> Iterator[Path]:
+    """Every path that the settings name."""
+    if isinstance(settings, Path):
+        yield settings
+    elif isinstance(settings, BaseModel):
+        for _, value in settings:
+            yield from paths_in(value)
+    elif isinstance(settings, tuple):
+        for value in settings:
+            yield from paths_in(value)
 
 
 @every_values
 def test_the_pod_agrees_with_the_settings_in_it(values: Values) -> None:
     documents = rendered(values)
     settings = settings_in(documents)
-    pod = pod_of(documents)
-    container = pod["containers"][0]
-    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    container = pod_of(documents)["containers"][0]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-
     assert ports == {"http": settings.http.port, "liveness": settings.http.liveness_port}
-    assert pod["terminationGracePeriodSeconds"] >= settings.shutdown_timeout + 5
-    assert {str(path) for path in settings.agreements} == {
-        path for path in mounts if path.startswith("/etc/slamon-agreements/")
-    }
-    assert Path(container["args"][2]).parent == Path("/etc/slamon")
-    for alertmanager in settings.notifier.alertmanagers:
-        assert alertmanager.basic_auth is not None
-        assert alertmanager.basic_auth.password_file is not None
-        assert str(alertmanager.basic_auth.password_file.parent) in mounts
-    # A directory that is mounted with subPath never changes.
-    assert all(mount["readOnly"] and "subPath" not in mount for mount in mounts.values())
-    assert {mount["name"] for mount in mounts.values()} == {volume["name"] for volume in pod["volumes"]}
+    assert pod_of(documents)["terminationGracePeriodSeconds"] >= settings.shutdown_timeout + 5
+    for pod in pods_of(documents):
+        for each in containers_of(pod):
+            mounts = {mount["mountPath"]: mount for mount in each["volumeMounts"]}
+            assert {str(path) for path in settings.agreements} == {
+                path for path in mounts if path.startswith("/etc/slamon-agreements/")
+            }
+            for path in paths_in(settings):
+                assert str(path) in mounts or str(path.parent) in mounts, f"{path} is in no volume"
+            # A directory that is mounted with subPath never changes.
+            assert all(mount["readOnly"] and "subPath" not in mount for mount in mounts.values())
+            assert {mount["name"] for mount in mounts.values()} == {
+                volume["name"] for volume in pod["volumes"]
+            }
 
 
 @every_values
 def test_containers_run_commands_that_slamon_has(values: Values) -> None:
-    for container in containers_of(pod_of(rendered(values))):
-        *command, option, file = container["args"]
-        assert (option, file) == ("--config", "/etc/slamon/slamon.yaml")
-        helped = CliRunner().invoke(main, [*command, "--help"])
-        assert (helped.exit_code, option in helped.output) == (0, True)
+    for pod in pods_of(rendered(values)):
+        for container in containers_of(pod):
+            *command, option, file = container["args"]
+            assert (option, file) == ("--config", "/etc/slamon/slamon.yaml")
+            helped = CliRunner().invoke(main, [*command, "--help"])
+            assert (helped.exit_code, option in helped.output) == (0, True)
+
+
+def test_settings_that_somebody_else_keeps_are_read_and_what_has_to_agree_with_the_pod_wins() -> None:
+    documents = rendered(VALUES["existing settings"])
+    assert not [each for each in documents if each["metadata"]["name"].endswith("-settings")]
+    for pod in pods_of(documents):
+        assert {"name": "settings", "configMap": {"name": "slamon-of-the-platform"}} in pod["volumes"]
+    settings = settings_in(documents)
+    assert settings.kafka.bootstrap_servers == "theirs:9092"
+    assert (settings.http.host, settings.http.port, settings.http.liveness_port) == ("127.0.0.1", 9464, 9465)
+    assert settings.agreements == (Path("/etc/slamon-agreements/all"),)
+    assert settings.shutdown_timeout == 30
 
 
 def test_topics_are_made_before_the_daemon_starts_only_if_that_is_wanted() -> None:
@@ -293,17 +119,21 @@ def test_topics_are_made_before_the_daemon_starts_only_if_that_is_wanted() -> No
 
 def test_the_pod_ends_within_25_seconds_unless_told_otherwise() -> None:
     assert pod_of(rendered({}))["terminationGracePeriodSeconds"] == 25
-    assert pod_of(rendered(VALUES["one of everything"]))["terminationGracePeriodSeconds"] == 36
+    assert pod_of(rendered(EVERYTHING))["terminationGracePeriodSeconds"] == 36
 
 
 def test_agreements_of_equal_file_names_stand_beside_each_other() -> None:
-    documents = rendered(VALUES["one of everything"])
+    documents = rendered(EVERYTHING)
     assert [str(path) for path in settings_in(documents).agreements] == [
         f"/etc/slamon-agreements/{name}" for name in ("files", "north", "south", "east")
     ]
-    assert named(documents, "ConfigMap", "-agreements")["data"]["acme.yaml"] == AGREEMENT
+    assert (
+        named(documents, "ConfigMap", "-agreements")["data"]["acme.yaml"]
+        == EVERYTHING["agreements"]["files"]["acme.yaml"]
+    )
     config_maps = {each["metadata"]["name"] for each in documents if each["kind"] == "ConfigMap"} | {
-        "agreements-north"
+        "agreements-north",
+        "slamon-templates",
     }
     used = {volume["configMap"]["name"] for volume in pod_of(documents)["volumes"] if "configMap" in volume}
     assert used <= config_maps
@@ -318,7 +148,7 @@ def test_pods_are_replaced_when_settings_change_but_not_for_agreements() -> None
     assert annotations({"settings": {"log": {"level": "debug"}}}) != before
     one, other = (
         annotations({"agreements": {"files": {"acme.yaml": text}}})
-        for text in (AGREEMENT, AGREEMENT + "# mended\n")
+        for text in ("kind: Agreement\n", "kind: Agreement\n# mended\n")
     )
     assert one == other
 
@@ -340,7 +170,7 @@ RESTRICTED: dict[str, Rule] = {
     "no writing to the root file system": lambda _, box: box["readOnlyRootFilesystem"] is True,
     "nothing of the node": lambda pod, _: not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & pod.keys(),
     "no ports of the node": lambda pod, _: all(
-        "hostPort" not in port for port in pod["containers"][0]["ports"]
+        "hostPort" not in port for box in pod["containers"] for port in box.get("ports", [])
     ),
     "no sysctls, no other profiles": lambda pod, box: (
         not {"sysctls", "procMount", "appArmorProfile", "seLinuxOptions"}
@@ -367,8 +197,8 @@ RESTRICTED: dict[str, Rule] = {
 @every_values
 @pytest.mark.parametrize("rule", RESTRICTED.values(), ids=RESTRICTED)
 def test_the_pod_runs_with(rule: Rule, values: Values) -> None:
-    pod = pod_of(rendered(values))
-    assert all(rule(pod, container["securityContext"]) for container in containers_of(pod))
+    for pod in pods_of(rendered(values)):
+        assert all(rule(pod, container["securityContext"]) for container in containers_of(pod))
 
 
 def test_the_service_account_gives_no_token_and_is_the_pods() -> None:
@@ -376,7 +206,7 @@ def test_the_service_account_gives_no_token_and_is_the_pods() -> None:
     account = named(documents, "ServiceAccount")
     assert account["automountServiceAccountToken"] is False
     assert pod_of(documents)["serviceAccountName"] == account["metadata"]["name"]
-    assert pod_of(rendered(VALUES["as little as possible"]))["serviceAccountName"] == "default"
+    assert pod_of(rendered(LITTLE))["serviceAccountName"] == "default"
 
 
 def test_probes_ask_for_life_on_its_own_port_and_leave_time_for_a_restore() -> None:
@@ -413,7 +243,7 @@ def test_pods_start_together_under_stable_names_and_leave_one_at_a_time() -> Non
 
 
 def test_prometheus_scrapes_both_pages_of_every_pod_once() -> None:
-    documents = rendered(VALUES["one of everything"])
+    documents = rendered(EVERYTHING)
     monitor = named(documents, "ServiceMonitor")["spec"]
     chosen = [
         each["metadata"]["name"]
@@ -444,9 +274,229 @@ def test_every_dashboard_reaches_grafanas_sidecar_as_it_is() -> None:
     }
 
 
+def test_pods_go_to_different_nodes_and_zones_and_a_constraint_is_about_these_pods() -> None:
+    def constraints(values: Values) -> list[Document]:
+        found: list[Document] = pod_of(rendered(values))["topologySpreadConstraints"]
+        return found
+
+    these = {"matchLabels": {"app.kubernetes.io/name": "slamon", "app.kubernetes.io/instance": "demo"}}
+    assert [(each["topologyKey"], each["whenUnsatisfiable"]) for each in constraints({})] == [
+        ("kubernetes.io/hostname", "ScheduleAnyway"),
+        ("topology.kubernetes.io/zone", "ScheduleAnyway"),
+    ]
+    # Without a selector a constraint counts no pods, and so does nothing.
+    assert [each["labelSelector"] for each in constraints({}) + constraints(EVERYTHING)] == [
+        these, these, these, {"matchLabels": {"team": "desk"}},
+    ]  # fmt: skip
+
+
+def test_helms_test_asks_the_doctor_beside_the_pods_and_no_service_leads_to_it() -> None:
+    documents = rendered({})
+    doctor = named(documents, "Pod")
+    assert doctor["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert doctor["spec"]["containers"][0]["args"][0] == "doctor"
+    assert doctor["spec"]["restartPolicy"] == "Never"
+    labels = doctor["metadata"]["labels"].items()
+    selectors = [
+        each["spec"]["selector"].get("matchLabels", each["spec"]["selector"])
+        for each in documents
+        if each["kind"] in ("Service", "StatefulSet", "PodDisruptionBudget")
+    ]
+    assert len(selectors) == 4
+    assert not [selector for selector in selectors if selector.items() <= labels]
+
+
+# Whom it speaks to.
+
+
+def policy_of(values: Values) -> Document:
+    spec: Document = named(rendered(values), "NetworkPolicy")["spec"]
+    return spec
+
+
+def by_port(rules: list[Document]) -> dict[tuple[int | str, ...], object]:
+    """Ports → whom they lead to; None is anybody."""
+    return {tuple(port["port"] for port in rule["ports"]): rule.get("to", rule.get("from")) for rule in rules}
+
+
+def test_there_is_no_network_policy_unless_it_is_asked_for() -> None:
+    assert "NetworkPolicy" not in {each["kind"] for each in rendered({})}
+
+
+def test_the_network_policy_is_about_the_pods_and_the_doctor() -> None:
+    documents = rendered(EVERYTHING)
+    selector = named(documents, "NetworkPolicy")["spec"]["podSelector"]
+    (among,) = selector["matchExpressions"]
+    for labels in (
+        named(documents, "StatefulSet")["spec"]["template"]["metadata"]["labels"],
+        named(documents, "Pod")["metadata"]["labels"],
+    ):
+        assert selector["matchLabels"].items() <= labels.items()
+        assert labels[among["key"]] in among["values"]
+    assert named(documents, "NetworkPolicy")["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_only_scrapers_come_in_and_without_any_nobody_does() -> None:
+    spec = policy_of(EVERYTHING)
+    assert by_port(spec["ingress"]) == {("http",): EVERYTHING["networkPolicy"]["scrapers"]}
+    assert policy_of({"networkPolicy": {"enabled": True, "scrapers": []}})["ingress"] == []
+
+
+def test_the_pods_reach_names_brokers_and_the_receivers_of_the_settings_and_nothing_else() -> None:
+    dns = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}]
+    assert by_port(policy_of({"networkPolicy": {"enabled": True}})["egress"]) == {
+        (53, 53): dns,
+        (9092,): None,
+        (443,): None,
+    }
+    given = EVERYTHING["networkPolicy"]
+    assert by_port(policy_of(EVERYTHING)["egress"]) == {
+        (53, 53): given["dns"],
+        (9094, 9092): given["kafka"]["to"],
+        # Of the Alertmanager, beside the one that is named; not where people open slamon's pages.
+        (8443, 9093): given["receivers"]["to"],
+        (3128,): [{"podSelector": {"matchLabels": {"app": "proxy"}}}],
+    }
+    addresses = {
+        "kafka": {"bootstrap_servers": "a:9092, b:9093,[::1]:9094"},
+        "notifier": {"alertmanagers": [{"url": "http://a/x"}, {"url": "https://b"}, {"url": "http://[::1]:94/y"}]},
+    }  # fmt: skip
+    policy = {"enabled": True, "receivers": {"ports": []}}
+    assert [*by_port(policy_of({"settings": addresses, "networkPolicy": policy})["egress"])] == [
+        (53, 53),
+        (9092, 9093, 9094),
+        (80, 443, 94),
+    ]
+
+
+def test_the_brokers_ports_are_asked_for_where_the_chart_cannot_read_them() -> None:
+    values = {"existingSettings": "theirs", "networkPolicy": {"enabled": True}}
+    done = helm("template", "demo", CHART, values=values)
+    assert done.returncode != 0
+    assert "networkPolicy.kafka.ports: name the brokers' ports" in done.stderr
+
+
+# What watches slamon itself.
+
+RULES = """\
+groups:
+  - name: demo
+    rules:
+      - {record: "slamon:lag", expr: "sum(slamon_partition_lag{job=~\\"slamon(-sla)?\\"})"}
+      - alert: SlamonDown
+        expr: up{job=~"slamon(-sla)?"} == 0 and on () slamon_x{job=~"slamon(-sla)?", state="running"}
+        for: 5m
+        labels: {severity: warning}
+        annotations: {summary: "{{ $labels.pod }} is down", runbook_url: https://slamon.example/docs/runbook/SlamonDown/}
+"""
+
+
+@pytest.fixture
+def ruled(tmp_path: Path) -> Path:
+    """The chart with these rules in place of its own."""
+    chart = tmp_path / "slamon"
+    shutil.copytree(CHART, chart)
+    shutil.rmtree(chart / "rules", ignore_errors=True)
+    (chart / "rules").mkdir()
+    (chart / "rules" / "slamon.rules.yaml").write_text(RULES)
+    return chart
+
+
+def groups_of(chart: Path, values: Values) -> list[Document]:
+    done = helm("template", "demo", chart, "--namespace", "sla", values=values)
+    assert done.returncode == 0, done.stderr
+    rule = named(tuple(yaml.safe_load_all(done.stdout)), "PrometheusRule")
+    groups: list[Document] = rule["spec"]["groups"]
+    return groups
+
+
+def test_the_rules_are_about_this_release_and_go_on_to_prometheus_as_they_are(ruled: Path) -> None:
+    (group,) = groups_of(ruled, {"prometheusRule": {"enabled": True}})
+    this = 'namespace="sla",service="demo-slamon-headless"'
+    record, alert = group["rules"]
+    assert record == {"record": "slamon:lag", "expr": f"sum(slamon_partition_lag{{{this}}})"}
+    assert alert == {
+        "alert": "SlamonDown",
+        "expr": f'up{{{this}}} == 0 and on () slamon_x{{{this}, state="running"}}',
+        "for": "5m",
+        "labels": {"severity": "warning"},
+        "annotations": {
+            "summary": "{{ $labels.pod }} is down",
+            "runbook_url": "https://slamon.example/docs/runbook/SlamonDown/",
+        },
+    }
+
+
+def test_alerts_bear_the_labels_and_lead_to_the_pages_that_are_named(ruled: Path) -> None:
+    (group,) = groups_of(ruled, {
+        "seriesSelector": 'job="sla"',
+        "prometheusRule": {
+            "enabled": True, "alertLabels": {"team": "desk"},
+        },
+        "docsUrl": "https://docs.example.com/slamon/",
+    })  # fmt: skip
+    record, alert = group["rules"]
+    assert record == {"record": "slamon:lag", "expr": 'sum(slamon_partition_lag{job="sla"})'}
+    assert alert["labels"] == {"severity": "warning", "team": "desk"}
+    assert alert["annotations"]["runbook_url"] == "https://docs.example.com/slamon/runbook/SlamonDown/"
+
+
+def test_the_rules_that_are_shipped_are_the_ones_that_are_tested() -> None:
+    tested = yaml.safe_load((ROOT / "deploy" / "prometheus" / "slamon.rules.yaml").read_text())
+    as_they_are = {"seriesSelector": 'job=~"slamon(-sla)?"', "prometheusRule": {"enabled": True}}
+    assert groups_of(CHART, as_they_are) == tested["groups"]
+    # And the two texts that the chart replaces are gone from them all.
+    told = json.dumps(named(rendered(EVERYTHING), "PrometheusRule")["spec"])
+    assert "slamon.example" not in told
+    assert "job=~" not in told
+
+
+# Pods by what there is to do.
+
+
+def test_with_keda_the_chart_names_no_number_of_pods_and_prometheus_does_by_work_and_lag() -> None:
+    documents = rendered(VALUES["keda"])
+    scaled = named(documents, "ScaledObject")["spec"]
+    stateful_set = named(documents, "StatefulSet")
+    assert "replicas" not in stateful_set["spec"]
+    assert scaled["scaleTargetRef"] == {
+        "apiVersion": stateful_set["apiVersion"],
+        "kind": stateful_set["kind"],
+        "name": stateful_set["metadata"]["name"],
+    }
+    assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (3, 12)
+    this = 'namespace="sla",service="demo-slamon-headless"'
+    assert [each["metadata"] for each in scaled["triggers"]] == [
+        {
+            "serverAddress": "https://prometheus.example.com",
+            "query": query,
+            "threshold": threshold,
+            "ignoreNullValues": "false",
+        }
+        for query, threshold in (
+            (f"sum(rate(slamon_events_total{{{this}}}[10m]))", "20000"),
+            (f"sum(slamon_partition_lag{{{this}}})", "600000"),
+        )
+    ]
+
+
+def test_pods_come_and_go_one_at_a_time_and_none_goes_for_want_of_prometheus() -> None:
+    scaled = named(rendered(VALUES["keda"]), "ScaledObject")["spec"]
+    behavior = scaled["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    for way in ("scaleUp", "scaleDown"):
+        (policy,) = behavior[way]["policies"]
+        assert (policy["type"], policy["value"]) == ("Pods", 1)
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] >= 3600
+    assert scaled["fallback"]["behavior"] == "currentReplicasIfHigher"
+    assert scaled["fallback"]["replicas"] == scaled["minReplicaCount"]
+
+
+# Names.
+
+
 def test_names_stay_within_what_kubernetes_allows() -> None:
     for release in ("a" * 53, "slamon"):
-        documents = rendered(VALUES["one of everything"], release)
+        documents = rendered(EVERYTHING, release)
         assert all(len(each["metadata"]["name"]) <= 63 for each in documents if each["kind"] != "ConfigMap")
         assert len(named(documents, "StatefulSet")["metadata"]["name"]) <= 52
     assert named(rendered({}, "slamon"), "StatefulSet")["metadata"]["name"] == "slamon"
@@ -457,7 +507,7 @@ def test_the_image_is_the_released_one_unless_another_is_named() -> None:
     assert chart["appVersion"] == __version__
     assert pod_of(rendered({}))["containers"][0]["image"] == f"slamon:{__version__}"
     assert pod_of(rendered({"image": {"tag": "edge"}}))["containers"][0]["image"] == "slamon:edge"
-    by_digest = pod_of(rendered(VALUES["one of everything"]))["containers"][0]["image"]
+    by_digest = pod_of(rendered(EVERYTHING))["containers"][0]["image"]
     assert by_digest == f"registry.example.com/team/slamon@sha256:{'0a' * 32}"
 
 
@@ -528,6 +578,19 @@ WRONG: dict[str, tuple[Values, str]] = {
         {"agreements": {"volumes": [{"name": "files", "configMap": {"name": "a"}}]}},
         "/agreements/volumes/0/name",
     ),
+    "more pods than partitions": (
+        {"keda": {"enabled": True, "maxReplicas": 9}, "createTopics": True},
+        "keda.maxReplicas (9) is above settings.kafka.partitions (8)",
+    ),
+    "at most fewer pods than at least": (
+        {"keda": {"enabled": True, "minReplicas": 3, "maxReplicas": 2}},
+        "keda.maxReplicas (2) is below keda.minReplicas (3)",
+    ),
+    "a pod of root's": ({"podSecurityContext": {"runAsUser": 0}}, "/podSecurityContext/runAsUser"),
+    "a pod that anybody may write as": (
+        {"podSecurityContext": {"runAsNonRoot": False}},
+        "'runAsNonRoot' not allowed",
+    ),
     "half a digest": ({"image": {"digest": "sha256:12"}}, "/image/digest"),
     "an interval without a unit": ({"serviceMonitor": {"interval": "30"}}, "/serviceMonitor/interval"),
 }
@@ -540,14 +603,38 @@ def test_helm_refuses(values: Values, said: str) -> None:
     assert said in done.stderr
 
 
-def loaded(file: Path) -> ModuleType:
-    """The scripts of deploy/ are no package."""
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+# What Kubernetes or slamon leave to the user, whose keys nobody can misspell.
+FREE = re.compile(r".*(labels|Labels|annotations|Annotations|nodeSelector|volumeAttributes|limits|requests)")
+
+
+def mappings_in(value: Any, path: str = "") -> Iterator[tuple[str, Document]]:
+    """Each with its path; the values themselves have the empty one."""
+    if isinstance(value, dict):
+        yield path, value
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for name, member in members:
+        yield from mappings_in(member, f"{path}.{name}".lstrip("."))
+
+
+def over(defaults: Any, values: Any) -> Any:
+    """As Helm lays values over the chart's own."""
+    if not (isinstance(defaults, dict) and isinstance(values, dict)):
+        return copy.deepcopy(values)
+    both = {name: over(defaults.get(name), value) for name, value in values.items()}
+    return {name: value for name, value in (defaults | both).items() if value is not None}
+
+
+@every_values
+def test_a_misspelt_key_is_refused_wherever_it_stands(values: Values) -> None:
+    schema = jsonschema.Draft7Validator(json.loads((CHART / "values.schema.json").read_text()))
+    given = over(yaml.safe_load((CHART / "values.yaml").read_text()), dict(values))
+    assert schema.is_valid(given)
+    for path, mapping in mappings_in(given):
+        mapping["mispelt"] = "x"
+        assert schema.is_valid(given) == bool(FREE.fullmatch(path)), path
+        del mapping["mispelt"]
 
 
 def test_the_schema_of_the_values_is_up_to_date_with_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
@@ -565,18 +652,20 @@ def test_the_notes_say_what_is_missing_and_where_to_look_next() -> None:
     said = notes({})
     assert said.startswith("slamon reads from kafka:9092 with 2 pods.\n")
     assert "! There are no agreements" in said
-    assert "! No Alertmanager is named" in said
+    assert "! No Alertmanager and no receiver is named" in said
     assert "! No ServiceMonitor" in said
+    assert "! No PrometheusRule" in said
     assert "kubectl --namespace sla rollout status statefulset/demo-slamon\n" in said
 
 
 def test_the_notes_warn_of_nothing_when_nothing_is_missing() -> None:
-    said = notes(VALUES["one of everything"])
+    said = notes(EVERYTHING)
     assert said.startswith("slamon reads from a:9092,b:9092 with 3 pods.\n")
     assert "!" not in said
+    assert "helm test demo --namespace sla --logs\n" in said
     assert "slamon_config_last_reload_successful is 0" in said
 
 
 @every_values
 def test_the_notes_can_be_written(values: Values) -> None:
-    assert "Look next:" in notes(values)
+    assert "Do next:" in notes(values)

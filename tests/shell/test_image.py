@@ -1,11 +1,15 @@
 """The image, as far as it can be judged without a container engine: its build steps run here, in a folder instead of `/`.
 
-Not covered: the base image itself, the user `slamon` in it, and the read-only root file system.
+Not covered: the base image itself, and the user `slamon` in it. That slamon does with nothing to write to and no capabilities
+is watched in tests/end_to_end/test_probes.py.
 """
 
 import ast
+import importlib.util
 import os
 import re
+import shutil
+import struct
 import subprocess
 import sys
 import tomllib
@@ -77,6 +81,23 @@ def test_the_base_image_is_one_release_of_the_oldest_python_slamon_supports() ->
     assert re.fullmatch(rf"python:{re.escape(oldest)}\.\d+-slim-[a-z]+(@sha256:[0-9a-f]{{64}})?", default)
     bases = [only(stage, "FROM").words()[0] for stage in (BUILD, FINAL)]
     assert bases == ["${PYTHON_IMAGE}", "${PYTHON_IMAGE}"]
+
+
+def test_the_linter_of_dockerfiles_finds_nothing_and_would() -> None:
+    program = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if program is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
+            "NOT CHECKED: no hadolint; `make .venv/dev` installs it"
+        )
+    text = (ROOT / "deploy" / "Dockerfile").read_text()
+    careless = text.replace("RUN useradd", "RUN apt-get install curl && useradd")
+    found = [
+        subprocess.run([program, "--no-color", "-"], input=said, capture_output=True, text=True, check=False)
+        for said in (text, careless)
+    ]
+    assert (found[0].returncode, found[0].stdout) == (0, "")
+    assert found[1].returncode == 1
+    assert "DL3008" in found[1].stdout, "versions of packages"
 
 
 def test_the_container_is_not_root_and_runs_the_daemon_with_the_mounted_settings() -> None:
@@ -163,6 +184,16 @@ def test_the_wheel_holds_every_file_of_the_package(built: Path) -> None:
     ours = {file.relative_to(ROOT / "slamon") for file in (ROOT / "slamon").rglob("*") if file.is_file()}
     missing = {file for file in ours if "__pycache__" not in file.parts and not (installed / file).is_file()}
     assert missing == set()
+
+
+def test_all_code_is_compiled_so_that_a_start_compiles_nothing(built: Path) -> None:
+    """By the time and size of each source, as Python itself looks at it."""
+    sources = list(built.glob("lib/python*/site-packages/slamon/**/*.py"))
+    assert len(sources) > 100
+    for source in sources:
+        compiled = Path(importlib.util.cache_from_source(str(source))).read_bytes()
+        stat = source.stat()
+        assert struct.unpack("<II", compiled[8:16]) == (int(stat.st_mtime), stat.st_size), source
 
 
 def test_nothing_in_the_image_can_install_packages(built: Path) -> None:

@@ -172,7 +172,7 @@ def test_what_takes_minutes_is_built_only_when_asked_for() -> None:
 
 def test_without_go_the_error_says_what_to_do() -> None:
     fault = missing("helm", build=True)
-    assert fault.reason.startswith("Go is needed to build it: ")
+    assert fault.reason.startswith("Go is needed to obtain it: ")
     assert "put helm on the PATH or name yours in SLAMON_HELM" in fault.remedy
 
 
