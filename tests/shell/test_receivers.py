@@ -759,6 +759,12 @@ async def test_apprise_tells_every_address_of_its_file(tmp_path: Path) -> None:
             assert await receiver.tell(fired(), None) is Answer.FAILED
 
 
+def test_the_text_of_slack_on_the_page_is_the_shipped_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    _, _, rest = page.partition("```yaml shipped slack\n")
+    assert rest.partition("```")[0] == shipped("slack")
+
+
 def test_the_words_of_templates_are_on_the_page() -> None:
     page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
     assert [
