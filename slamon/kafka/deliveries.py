@@ -126,6 +126,7 @@ class Deliveries:
             async with self._limit, asyncio.TaskGroup() as group:
                 for one in self._of:
                     group.create_task(one.run(), name=f"delivery to {one.name}")
+        self._limit = None  # without receivers this is over at once
 
     def stop(self, seconds: float) -> None:
         """Tell what stands in the topic now within so many seconds, then end `run`."""

@@ -77,3 +77,10 @@ def test_groups_of_receivers_are_asked_for_once_there_are_receivers() -> None:
     more = [acl for acl in needed(told, Doing.RUN) if acl not in needed(plain, Doing.RUN)]
     assert [(str(acl), acl.operations) for acl in more] == [("group sla.delivery.*", ("Read",))]
     assert delivery_group("sla", "duty manager") == "sla.delivery.duty manager"
+
+
+async def test_without_receivers_there_is_nothing_to_stop() -> None:
+    deliveries = Deliveries(Settings(), (), lambda _: True, lambda: 1)
+    await deliveries.run()
+    deliveries.stop(1.0)
+    await deliveries.run()
