@@ -120,7 +120,8 @@ async def test_tickets_and_outages_are_in_alertmanager_before_they_are_due_and_g
             "alertname": name, "customer": "acme", "agreement": place.name, **labels
         }  # fmt: skip
         annotations = alert["annotations"]
-        assert annotations == announced[short]["annotations"]
+        runbook = {"runbook_url": f"https://slamon.example/docs/runbook/{name}/"}
+        assert annotations == announced[short]["annotations"] | runbook
         assert parse_instant(alert["startsAt"]) == parse_instant(announced[short]["at"]) == since
         assert parse_instant(annotations["due_at"]) == due_at
         assert annotations["summary"].startswith("acme: ")

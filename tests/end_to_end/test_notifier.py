@@ -192,7 +192,8 @@ async def test_what_fires_is_there_as_it_was_given_and_what_resolves_is_gone(
         notifier.commit(OURS, [alert])
         [found] = await fires(alertmanager, "T-1 75%")
         assert found["labels"] == alert.labels
-        assert found["annotations"] == alert.annotations
+        runbook = {"runbook_url": f"https://slamon.example/docs/runbook/{alert.labels['alertname']}/"}
+        assert found["annotations"] == alert.annotations | runbook
         assert found["startsAt"] == "2025-11-24T16:00:00.123Z", "Alertmanager shows milliseconds"
         assert found["generatorURL"] == "https://slamon.example/"
         ends = _seconds(found["endsAt"]) - _seconds(found["updatedAt"])
