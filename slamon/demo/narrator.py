@@ -1,6 +1,6 @@
 """The invented world as a source of its own: it tells its events to somebody's Kafka, as their time comes.
 
-    python -m slamon.demo.telling SETTINGS BEGAN
+    python -m slamon.demo.narrator SETTINGS BEGAN
 
 `SETTINGS` is a file as of `slamon run`. The file `BEGAN` keeps when the world began: told again, after a stop, it is the
 same world, and what it repeats counts once. Without that file it begins now, with a month that lies behind it.
