@@ -747,8 +747,9 @@ async def test_what_an_input_no_longer_holds_makes_its_services_unknown_until_th
     await admin.start()
     await admin.delete_records({TopicPartition(topic, home): RecordsToDelete(before_offset=2)})
     await admin.close()
-    await place.running()
+    after = await place.running()
     await until(lambda: read(2), "the gap is committed")
+    await after.shows("slamon_input_gaps_total 1.0")
     reading = Reading()
     for record in await place.records(place.names.changelog):
         if record.partition == home:
