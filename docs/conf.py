@@ -29,6 +29,10 @@ html_additional_pages = {
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4  # as code hosts make them
 nitpicky = True
+smartquotes = False  # pages say what code hosts show
+suppress_warnings = [
+    "misc.highlighting_failure"
+]  # the lexer of PromQL does not know the colons of recorded names
 
 html_theme = "furo"
 html_copy_source = False
@@ -37,8 +41,6 @@ html_show_copyright = False
 html_show_sphinx = False
 html_static_path = ["_static"]
 html_css_files = ["slamon.css"]
-pygments_style = "friendly"
-pygments_dark_style = "monokai"
 
 # A folder's pages stand under its README. All others, and those READMEs, stand under the first caption with a pattern for them.
 NAVIGATION = {
@@ -52,7 +54,7 @@ NAVIGATION = {
 FIRST = {
     "meaning": "facts-and-time calendars ticket-clocks cycles-and-reopening attainment availability exclusions requests"
     " periods-and-statements credits alerts standing agreements-in-time stories glossary",
-    "operating": "install sizing security doctor behind dead-letters disaster-recovery upgrades repartition faults performance",
+    "operating": "install kubernetes chart-values sizing security doctor behind dead-letters disaster-recovery upgrades repartition faults performance",
 }
 
 

@@ -1,4 +1,4 @@
-"""Every query of the committed dashboards, with their variables filled in as Grafana does for "All".
+"""Every query of the committed dashboards, panels', variables' and annotations', with "All" filled in as Grafana does.
 
 So each of them can be run on a Prometheus, without a Grafana.
 """
@@ -19,14 +19,15 @@ _LABEL_VALUES = re.compile(r"label_values\((?P<series>.+), *(?P<label>\w+)\)")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`panel` is "board: title" or "board: $variable"."""
+    """`panel` is "board: title", "board: $variable" or "board: @annotation"; `over_time` if it is asked for every instant."""
 
     panel: str
     expr: str
+    over_time: bool = False
 
 
 def queries(folder: Path = HERE) -> list[Query]:
-    """Of every panel and variable of the dashboards in the folder, in their order.
+    """Of every variable, annotation and panel of the dashboards in the folder, in their order.
 
     Raises a KeyError where a query uses a variable that its dashboard does not have, and a ValueError where a
     variable asks for something else than `label_values`.
@@ -38,14 +39,25 @@ def queries(folder: Path = HERE) -> list[Query]:
 
 def _of_board(board: Mapping[str, Any]) -> Iterator[Query]:
     asked = [variable for variable in board["templating"]["list"] if variable["type"] == "query"]
-    values = GRAFANAS | {variable["name"]: variable["allValue"] for variable in asked}
+    listed = [variable for variable in board["templating"]["list"] if variable["type"] == "custom"]
+    values = (
+        GRAFANAS
+        | {variable["name"]: variable["allValue"] for variable in asked}
+        | {variable["name"]: variable["current"]["value"] for variable in listed}
+    )
     for variable in asked:
         yield Query(
             f"{board['title']}: ${variable['name']}", _filled_in(_series(variable["query"]["query"]), values)
         )
+    for annotation in board["annotations"]["list"]:
+        yield Query(f"{board['title']}: @{annotation['name']}", _filled_in(annotation["expr"], values), True)
     for panel in _panels(board["panels"]):
         for target in panel.get("targets", ()):
-            yield Query(f"{board['title']}: {panel['title']}", _filled_in(target["expr"], values))
+            yield Query(
+                f"{board['title']}: {panel['title']}",
+                _filled_in(target["expr"], values),
+                over_time=not target["instant"],
+            )
 
 
 def _panels(panels: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -5,8 +5,8 @@ workflow commands for GitHub, which shows them beside the lines of a pull reques
 """
 
 import enum
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,6 +26,7 @@ from slamon.agreement_files import (
     compare,
     load,
     rendered,
+    unknown_receivers,
 )
 from slamon.agreement_files.comparison_texts import as_record, headline, notes, told
 from slamon.agreement_files.findings import COLOURS, Finding, Place, Report, wrapped
@@ -60,12 +61,17 @@ def check(
     show_silenced: bool = False,
     against: Sequence[Path] = (),
     on: Callable[[str], date],
+    receivers: Collection[str] | None = None,
 ) -> int:
     """The exit code: 1 for faults, with `strict` for advice too. OSError for a path that does not exist.
 
     `against`: an earlier state of the files. `on`: the day, in a time zone, on which the change is looked at.
+    `receivers`: whom may be escalated to; None: that is not looked at.
     """
     checked = _checked(paths, against, on)
+    if receivers is not None:
+        unknown = unknown_receivers(checked.loaded.documents, receivers)
+        checked = replace(checked, faults=(*checked.faults, *unknown))
     silenced = checked.loaded.silenced if show_silenced else ()
     _TELLERS[form](checked, silenced, out)
     return FINDINGS if checked.faults or (strict and checked.advice) else FINE

@@ -1,6 +1,7 @@
 """Builds the parts and lets them run: event, step, commit, deliver; and says how it goes.
 
-What is decided is the domain's, what survives is Kafka's; here they meet the notifier, the metrics and the probes.
+What is decided is the domain's, what survives is Kafka's; here they meet the notifier, the receivers, the metrics and the
+probes.
 """
 
 import asyncio
@@ -20,15 +21,17 @@ from slamon.domain.decisions import Transition
 from slamon.domain.events import DAY, SECOND
 from slamon.domain.monitor import Monitor
 from slamon.kafka import clients
+from slamon.kafka.deliveries import Begun, Deliveries
 from slamon.kafka.observations import Committed, Observations, Proved, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.source import Source, only
 from slamon.kafka.tasks import Task
-from slamon.outputs.current_view import current_view
+from slamon.outputs.current_view import Sight
 from slamon.outputs.exposition import View
 from slamon.outputs.http import Progress, Pulse, Readiness, liveness, serving
 from slamon.outputs.metrics import Metrics
 from slamon.outputs.notifier import Notifier
+from slamon.outputs.receivers import connected, receivers_of
 from slamon.settings import Settings
 
 ON_TIME = 10 * SECOND  # the clock moves by polls and commits; what is known within this is not called late
@@ -58,6 +61,7 @@ class Daemon:
         self._pulse = Pulse()
         self._proved_at: dict[int, float] = {}  # by the monotonic clock: the partition was surely ours then
         self._told: Counter[tuple[str, str]] = Counter()  # figures already counted in the metrics
+        self._sight = Sight(settings.metrics.ticket_series)
         self._notifier = Notifier(settings.notifier, self._metrics, self._may_send)
         self._source = Source(
             settings,
@@ -69,6 +73,8 @@ class Daemon:
                 entered=self._entered,
             ),
         )
+        self._receivers = receivers_of(settings.notifier, lambda: self._in_use.agreements, self._metrics)
+        self._deliveries = Deliveries(settings, self._receivers, self._may_send, self._partitions)
         self._stopping = asyncio.Event()
         self._reload_asked = asyncio.Event()
 
@@ -86,6 +92,10 @@ class Daemon:
             subject_limit=facts.subject_limit,
             hourly=hourly,
         )
+
+    def _partitions(self) -> int:
+        assert self._source.layout is not None, "a task has begun"
+        return self._source.layout.partitions
 
     def _sorted(self) -> dict[int, list[Agreement]]:
         """The agreements in use, by the partition to which their customer belongs."""
@@ -107,8 +117,11 @@ class Daemon:
         task = self._source.tasks.get(partition)
         if state == "running" and task is not None and task.monitor is not None:
             self._proved_at[partition] = task.proved_at or 0.0
-            self._notifier.begin(partition, task.firing())
+            firing = tuple(task.firing())
+            self._notifier.begin(partition, firing)
+            self._deliveries.begin(partition, Begun(task.alerts.seen_to, firing))
         elif state in ("parked", "failed", "closed") and not self._stopping.is_set():
+            self._deliveries.forget(partition)
             self._notifier.forget(partition)  # while stopping, the last transitions are still to be told
 
     def _committed(self, committed: Committed) -> None:
@@ -202,10 +215,10 @@ class Daemon:
         yield Progress("poll", self._source.last_turn, self._settings.kafka.poll_stall * 2)
 
     async def _view(self) -> View:
-        return await current_view(
+        return await self._sight.look(
             (task.monitor, partial(_clock_of, task, task.monitor))
             for task in list(self._source.running())
-            if task.monitor is not None and task.monitor.now is not None and task.judged
+            if task.monitor is not None
         )
 
     async def _keep_figures(self) -> None:
@@ -263,7 +276,7 @@ class Daemon:
         with liveness(settings.http, lambda: list(self._progress())) as self.liveness_port:
             async with serving(
                 settings.http,
-                settings.metrics,
+                series_limit=settings.metrics.series_limit,
                 metrics=self._metrics,
                 view=self._view,
                 readiness=self._readiness,
@@ -274,17 +287,20 @@ class Daemon:
                     liveness_port=self.liveness_port,
                     agreements=len(self._in_use.agreements),
                 )
-                async with asyncio.TaskGroup() as group:
+                async with connected(self._receivers), asyncio.TaskGroup() as group:
                     pulse = group.create_task(self._pulse.run(), name="pulse")
                     figures = group.create_task(self._keep_figures(), name="figures")
                     reloading = group.create_task(self._keep_agreements(), name="agreements")
                     notifier = group.create_task(self._notifier.run(), name="notifier")
+                    deliveries = group.create_task(self._deliveries.run(), name="deliveries")
                     source = group.create_task(self._source.run(), name="source")
                     await self._stopping.wait()
                     self._source.stop()
                     await source
                     self._notifier.stop(settings.shutdown_timeout / 4)
+                    self._deliveries.stop(settings.shutdown_timeout / 4)
                     await notifier
+                    await deliveries
                     self._carry_over()
                     pulse.cancel()
                     figures.cancel()
@@ -292,8 +308,9 @@ class Daemon:
         log.info("stopped")
 
 
-def _clock_of(task: Task, monitor: Monitor) -> int:
-    return max(task.now, monitor.now or 0)
+def _clock_of(task: Task, monitor: Monitor) -> int | None:
+    """How late it is for the monitor of a task; None: it knows not yet, or is in the midst of judging."""
+    return None if monitor.now is None or not task.judged else max(task.now, monitor.now)
 
 
 async def run(settings: Settings, in_use: AgreementsInUse, *, pace: int = 1) -> None:

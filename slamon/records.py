@@ -7,9 +7,10 @@ through a float; what does not apply is null. The keys sort the lines of a file.
 
 from fractions import Fraction
 
+import msgspec
 import orjson
 
-from slamon.codec import format_instant, format_seconds
+from slamon.codec import format_instant, format_seconds, parse_instant
 from slamon.domain.decisions import (
     AlertTransition,
     Budget,
@@ -17,11 +18,13 @@ from slamon.domain.decisions import (
     Credit,
     Outcome,
     Ratios,
+    Reason,
     RequestCounts,
     SecondCounts,
     Standing,
     Statement,
     TicketCounts,
+    Transition,
 )
 
 _RATIO_DECIMALS = 9
@@ -140,6 +143,37 @@ def alert_record(alert: AlertTransition, number: int | None) -> bytes:
             "labels": alert.labels,
             "annotations": alert.annotations,
         }
+    )
+
+
+class _AlertRecord(msgspec.Struct):
+    id: str
+    episode: int
+    transition: Transition
+    at: str
+    detected_at: str
+    late: bool
+    reason: Reason
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
+_decode_alert = msgspec.json.Decoder(_AlertRecord).decode
+
+
+def read_alert(record: bytes) -> AlertTransition:
+    """What `alert_record` wrote. Raises ValueError for anything else."""
+    said = _decode_alert(record)  # msgspec's errors are ValueErrors
+    return AlertTransition(
+        said.id,
+        said.episode,
+        said.transition,
+        parse_instant(said.at),
+        parse_instant(said.detected_at),
+        said.late,
+        said.reason,
+        said.labels,
+        said.annotations,
     )
 
 

@@ -4,11 +4,14 @@ The file wins nothing over the environment: `SLAMON_KAFKA__BOOTSTRAP_SERVERS=…
 Unknown keys are refused. What customers were promised is not here but in the agreement files.
 """
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from string import Template
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,6 +20,21 @@ from pydantic_settings import (
 
 Seconds = Annotated[float, Field(gt=0)]
 FORMATS = (1, 2)  # of the changelog: the previous release's and this one's
+IN_ADDRESSES = ("alertname", "severity", "customer", "agreement", "objective", "ticket", "step")
+_PLACES = ", ".join(f"${name}" for name in IN_ADDRESSES)
+
+
+def _address(text: str) -> str:
+    template = Template(text)
+    unknown = sorted(set(template.get_identifiers()) - set(IN_ADDRESSES))
+    if not re.match(r"https?://[^/$]", text):
+        raise ValueError("an address begins with https:// or http:// and a host")
+    if not template.is_valid() or unknown:
+        raise ValueError(f"what may stand for something in an address is {_PLACES}; write $$ for a dollar")
+    return text
+
+
+AddressTemplate = Annotated[str, AfterValidator(_address)]
 
 
 class _Section(BaseModel):
@@ -45,23 +63,37 @@ class Topics(_Section):
 class BasicAuth(_Section):
     """Named as in Prometheus' http_config."""
 
-    username: str
-    password: SecretStr | None = None
-    password_file: Path | None = None
+    username: str = Field(description="As the server knows us.")
+    password: SecretStr | None = Field(None, description="Of that user.")
+    password_file: Path | None = Field(None, description="A file with nothing else, read for each request.")
 
 
 class Authorization(_Section):
-    type: str = "Bearer"
-    credentials: SecretStr | None = None
-    credentials_file: Path | None = None
+    """Named as in Prometheus' http_config."""
+
+    type: str = Field("Bearer", description="The first word of the header Authorization.")
+    credentials: SecretStr | None = Field(None, description="What follows it, such as a token.")
+    credentials_file: Path | None = Field(
+        None, description="A file with nothing else, read for each request."
+    )
 
 
 class TlsConfig(_Section):
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    server_name: str | None = None
-    insecure_skip_verify: bool = False
+    """Named as in Prometheus' http_config."""
+
+    ca_file: Path | None = Field(
+        None,
+        description="PEM; whom the server's certificate is to be signed by. Default: those the system trusts.",
+    )
+    cert_file: Path | None = Field(
+        None, description="PEM; our own certificate, where the server asks for one."
+    )
+    key_file: Path | None = Field(None, description="PEM; the key of cert_file.")
+    server_name: str | None = Field(
+        None,
+        description="The name that the certificate bears, if it is not the one the server is reached by.",
+    )
+    insecure_skip_verify: bool = Field(False, description="Take any certificate: only for a first try.")
 
 
 class KafkaTls(_Section):
@@ -114,8 +146,8 @@ class OauthSettings(_Section):
         None,
         description="The server's token endpoint; asked with grant_type=client_credentials (RFC 6749, 4.4).",
     )
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
+    client_id: str | None = Field(None, description="As the server knows us; with token_url.")
+    client_secret: SecretStr | None = Field(None, description="Of that client.")
     client_secret_file: Path | None = Field(None, description="A file with nothing else.")
     scope: str | None = Field(None, description="What is asked for, as the server names it.")
     parameters: dict[str, str] = Field(
@@ -148,7 +180,11 @@ class OauthSettings(_Section):
 
 
 class SaslSettings(_Section):
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+    """Who we are to the brokers."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
+        description="As the brokers' listener has it."
+    )
     username: str | None = Field(None, description="For PLAIN and SCRAM.")
     password: SecretStr | None = Field(None, description="For PLAIN and SCRAM.")
     password_file: Path | None = Field(
@@ -196,6 +232,8 @@ class SecuritySettings(_Section):
 
 
 class KafkaSettings(_Section):
+    """Where Kafka is, and how it is read and written."""
+
     bootstrap_servers: str = Field("localhost:9092", description="host:port, comma-separated.")
     security: SecuritySettings = SecuritySettings()
     topics: Topics = Topics()
@@ -274,8 +312,9 @@ class FactsSettings(_Section):
     )
 
 
-class AlertmanagerSettings(_Section):
-    url: HttpUrl = Field(description="Base address, as people open it; /api/v2/alerts is added.")
+class HttpAccess(_Section):
+    """How a server is asked, and what it wants to see; named as in Prometheus' http_config."""
+
     timeout: Seconds = Field(10.0, description="s for one request, as Prometheus has it.")
     basic_auth: BasicAuth | None = None
     authorization: Authorization | None = None
@@ -283,14 +322,164 @@ class AlertmanagerSettings(_Section):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        if self.url.username or self.url.password:
-            raise ValueError("no user or password in the url, where logs would show them: use basic_auth")
         if self.basic_auth and self.authorization:
             raise ValueError("give basic_auth or authorization, not both")
         return self
 
 
+class AlertmanagerSettings(HttpAccess):
+    """One Alertmanager."""
+
+    url: HttpUrl = Field(description="Base address, as people open it; /api/v2/alerts is added.")
+
+    @model_validator(mode="after")
+    def _no_secret_in_the_url(self) -> Self:
+        if self.url.username or self.url.password:
+            raise ValueError("no user or password in the url, where logs would show them: use basic_auth")
+        return self
+
+
+class PagerDutySettings(_Section):
+    """PagerDuty's Events API v2. Each alert is an incident of its own, known by the alert's id."""
+
+    routing_key: SecretStr | None = Field(None, description="The integration key of a service.")
+    routing_key_file: Path | None = Field(
+        None, description="A file with nothing else, read for each request."
+    )
+    url: HttpUrl = Field(
+        HttpUrl("https://events.pagerduty.com/v2/enqueue"),
+        description="For accounts in Europe https://events.eu.pagerduty.com/v2/enqueue.",
+    )
+    severities: dict[
+        Literal["critical", "warning", "info"], Literal["critical", "error", "warning", "info"]
+    ] = Field({}, description="slamon's severity to PagerDuty's; what is not named keeps its word.")
+    timeout: Seconds = Field(10.0, description="s for one request.")
+    tls_config: TlsConfig | None = None
+    template: Path | None = Field(None, description="A file of texts in place of the shipped ones.")
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if (self.routing_key is None) == (self.routing_key_file is None):
+            raise ValueError("give routing_key_file or routing_key")
+        return self
+
+
+class _SecretAddress(_Section):
+    """Of a webhook: often who knows it may write there."""
+
+    url: SecretStr | None = Field(None, description="Where messages are sent; not shown anywhere.")
+    url_file: Path | None = Field(None, description="A file with nothing else, read for each request.")
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("give url_file or url")
+        if self.url is not None and not re.match(r"https?://[^/]", self.url.get_secret_value()):
+            raise ValueError("url begins with https:// or http:// and a host")
+        return self
+
+
+class SlackSettings(_SecretAddress):
+    """An incoming webhook of Slack, or of what takes the same messages."""
+
+    timeout: Seconds = Field(10.0, description="s for one request.")
+    tls_config: TlsConfig | None = None
+    template: Path | None = Field(None, description="A file of texts in place of the shipped ones.")
+
+
+class WebhookSettings(_SecretAddress, HttpAccess):
+    """Any server: it gets a POST for each transition of an alert, signed as standardwebhooks.com says."""
+
+    body: Literal["alertmanager", "cloudevents"] = Field(
+        "alertmanager",
+        description="Alertmanager's webhook version 4 with one alert, or a CloudEvents 1.0 event around the record of the alerts topic.",
+    )
+    key: SecretStr | None = Field(
+        None, description="Signs what is sent; 24 to 64 bytes, as whsec_ and their base64."
+    )
+    key_file: Path | None = Field(None, description="The same in a file, read for each request.")
+    next_key_file: Path | None = Field(
+        None, description="A second key that signs too, while the receiver changes from one to the other."
+    )
+
+    @model_validator(mode="after")
+    def _keys(self) -> Self:
+        if self.key is not None and self.key_file is not None:
+            raise ValueError("give key_file or key, not both")
+        if self.next_key_file is not None and self.key is None and self.key_file is None:
+            raise ValueError("next_key_file comes beside a key: name that as key_file")
+        return self
+
+
+class AppriseSettings(_Section):
+    """Whatever Apprise can reach; wants the extra `slamon[apprise]`."""
+
+    urls: tuple[SecretStr, ...] = Field((), description="Addresses as Apprise has them; they hold secrets.")
+    urls_file: Path | None = Field(
+        None, description="A file with an address a line, read for each notification."
+    )
+    timeout: Seconds = Field(30.0, description="s for one notification to all addresses.")
+    template: Path | None = Field(None, description="A file of texts in place of the shipped ones.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if bool(self.urls) == (self.urls_file is not None):
+            raise ValueError("give urls_file or urls")
+        return self
+
+
+class LogReceiverSettings(_Section):
+    """slamon's own log, to try out routes and texts without waking anybody."""
+
+    template: Path | None = Field(None, description="A file of texts in place of the shipped ones.")
+
+
+ReceiverKind = PagerDutySettings | SlackSettings | WebhookSettings | AppriseSettings | LogReceiverSettings
+
+
+class ReceiverSettings(_Section):
+    """One of the kinds, and what holds for all of them."""
+
+    pagerduty: PagerDutySettings | None = None
+    slack: SlackSettings | None = None
+    webhook: WebhookSettings | None = None
+    apprise: AppriseSettings | None = None
+    log: LogReceiverSettings | None = None
+    send_resolved: bool = Field(True, description="Whether it is told of ends, too.")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if len(list(self._kinds())) != 1:
+            raise ValueError(f"give one of {', '.join(RECEIVER_KINDS)}")
+        return self
+
+    def _kinds(self) -> Iterator[ReceiverKind]:
+        return (kind for name in RECEIVER_KINDS if (kind := getattr(self, name)) is not None)
+
+    @property
+    def kind(self) -> ReceiverKind:
+        return next(self._kinds())
+
+    @property
+    def kind_name(self) -> str:
+        return next(name for name in RECEIVER_KINDS if getattr(self, name) is not None)
+
+
+RECEIVER_KINDS = ("pagerduty", "slack", "webhook", "apprise", "log")
+
+
+class RouteSettings(_Section):
+    """Alerts that match everything a route names go to its receivers. Every route that matches counts."""
+
+    receivers: tuple[str, ...] = Field(min_length=1, description="Names of receivers.")
+    customers: tuple[str, ...] = Field((), description="Customer ids; none named: all.")
+    severities: tuple[Literal["critical", "warning", "info"], ...] = Field((), description="None named: all.")
+    alertnames: tuple[str, ...] = Field((), description="Such as SlaTicketBreached; none named: all.")
+
+
 class NotifierSettings(_Section):
+    """Who is told of alerts, and how often."""
+
     alertmanagers: tuple[AlertmanagerSettings, ...] = Field((), description="Each gets every alert.")
     resend_interval: Seconds = Field(
         60.0, description="s; how often firing alerts are sent again, as Prometheus does."
@@ -305,9 +494,44 @@ class NotifierSettings(_Section):
     external_url: HttpUrl | None = Field(
         None, description="Where people open slamon's pages; becomes generatorURL of alerts."
     )
+    customer_url: AddressTemplate | None = Field(
+        None, description=f"The page about a customer; default: external_url. May hold {_PLACES}."
+    )
+    dashboard_url: AddressTemplate | None = Field(
+        None, description=f"Where the alert is seen in its surroundings. May hold {_PLACES}."
+    )
+    runbook_url: AddressTemplate = Field(
+        "https://slamon.example/docs/runbook/$alertname/",
+        description=f"What to do when an alert comes. May hold {_PLACES}.",
+    )
+    receivers: dict[str, ReceiverSettings] = Field(
+        {}, description="Whom slamon tells itself, by the name that routes and agreements give them."
+    )
+    routes: tuple[RouteSettings, ...] = Field(
+        (), description="Who gets what; whom an agreement escalates to needs none."
+    )
+
+    @model_validator(mode="after")
+    def _receivers_are_known(self) -> Self:
+        for name in self.receivers:
+            if "," in name or name != name.strip() or not name.isprintable() or len(name) > LONGEST_RECEIVER:
+                raise ValueError(
+                    f"receivers: {name!r} is no name: at most {LONGEST_RECEIVER} letters, without a comma, and without blanks around it"
+                )
+        for position, route in enumerate(self.routes):
+            unknown = [name for name in route.receivers if name not in self.receivers]
+            if unknown:
+                known = ", ".join(self.receivers) or "none"
+                raise ValueError(f"routes[{position}]: there is no receiver {unknown[0]!r}; there is {known}")
+        return self
+
+
+LONGEST_RECEIVER = 80  # letters; it is part of the name of a consumer group, and a label of metrics
 
 
 class HttpSettings(_Section):
+    """What is scraped and probed."""
+
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - scraped and probed from outside the pod
     port: int = Field(
         9464, ge=0, le=65535, description="/metrics, /metrics/sla, /readyz; 0 takes a free one and logs it."
@@ -316,6 +540,8 @@ class HttpSettings(_Section):
 
 
 class MetricsSettings(_Section):
+    """How much of the metrics there is."""
+
     ticket_series: int = Field(
         100, ge=0, description="Clocks that are due soonest and get a series each; the rest is only counted."
     )
@@ -325,7 +551,9 @@ class MetricsSettings(_Section):
 
 
 class LogSettings(_Section):
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    """What the process tells of itself, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is told.")
     format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto: colours on a terminal, JSON on a pipe."
     )
@@ -402,4 +630,6 @@ def _from_folder(value: Any, folder: Path) -> Any:
         return value.model_copy(update={name: changed[name] for name in value.model_fields_set})
     if isinstance(value, tuple):
         return tuple(_from_folder(each, folder) for each in value)
+    if isinstance(value, dict):
+        return {key: _from_folder(each, folder) for key, each in value.items()}
     return value

@@ -4,6 +4,7 @@ from slamon.agreement_files.comparison import Difference, Kind, compare
 from slamon.agreement_files.findings import Advice, Fault, Finding, rendered
 from slamon.agreement_files.in_use import AgreementsInUse, AgreementsRefused
 from slamon.agreement_files.loading import Loaded, load
+from slamon.agreement_files.receivers import unknown_receivers
 from slamon.agreement_files.rules import RULES, Rule, Severity
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "compare",
     "load",
     "rendered",
+    "unknown_receivers",
 ]

@@ -1,10 +1,11 @@
 """The agreements in use, and whether their files still say the same."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from slamon.agreement_files.findings import Fault
 from slamon.agreement_files.loading import fingerprint, load
+from slamon.agreement_files.receivers import unknown_receivers
 from slamon.domain.agreement import Agreement
 from slamon.domain.events import DAY
 from slamon.domain.forgetting import needed
@@ -21,10 +22,20 @@ class AgreementsRefused(Exception):  # noqa: N818 - reads as what it says
 class AgreementsInUse:
     """What files and directories said when they were last good to use."""
 
-    def __init__(self, paths: Sequence[Path], *, keep_days: int | None = None) -> None:
-        """`keep_days`: so long facts are kept; None: for ever. Raises as `look` does."""
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        keep_days: int | None = None,
+        receivers: Collection[str] | None = None,
+    ) -> None:
+        """`keep_days`: so long facts are kept; None: for ever. `receivers`: whom they may escalate to; None: anybody.
+
+        Raises as `look` does.
+        """
         self._paths = paths
         self._keep_days = keep_days
+        self._receivers = receivers
         self._seen = b""  # of the files as they were last looked at, good or not
         self.agreements: tuple[Agreement, ...] = ()
         self.look()
@@ -44,8 +55,11 @@ class AgreementsInUse:
             seen = fingerprint(self._paths)
             if seen == self._seen:
                 break  # else they changed under the reader, who may have seen a mixture of old and new
-        if loaded.faults:
-            raise AgreementsRefused(loaded.faults)
+        faults = loaded.faults
+        if self._receivers is not None:
+            faults = (*faults, *unknown_receivers(loaded.documents, self._receivers))
+        if faults:
+            raise AgreementsRefused(faults)
         if not loaded.agreements:
             raise ValueError(
                 "there are no agreements to judge by: set `agreements` to files or directories that hold some"

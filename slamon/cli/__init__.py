@@ -8,7 +8,7 @@ import logging
 import click
 
 from slamon import __version__
-from slamon.cli import agreements, dead_letters, doctor, judging, kafka, running
+from slamon.cli import agreements, dead_letters, doctor, judging, kafka, notify, running
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -31,6 +31,7 @@ COMMANDS: tuple[click.Command, ...] = (
     kafka.topics_group,
     kafka.publish_command,
     dead_letters.group,
+    notify.group,
     kafka.repartition_command,
     doctor.doctor,
 )

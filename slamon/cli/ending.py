@@ -23,8 +23,8 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     sys.exit(code)
 
 
-def finish(work: Callable[[], Awaitable[T]], interrupted: str | None = None) -> T:
-    """What the work comes to. `interrupted`: what is to be done if somebody stops it in the middle."""
+def finish(work: Callable[[], Awaitable[T]], interrupted: str | None = None, *, failed: int = FAILED) -> T:
+    """What the work comes to. `interrupted`: what is to be done if somebody stops it in the middle. `failed`: the code then."""
     from slamon.kafka import changelog, clients, publish, source, topics
     from slamon.outputs.http import AddressError
 
@@ -46,13 +46,13 @@ def finish(work: Callable[[], Awaitable[T]], interrupted: str | None = None) -> 
     try:
         return asyncio.run(awaited())
     except mendable as error:
-        fail(str(error))
+        fail(str(error), failed)
     except BaseExceptionGroup as failures:  # of several tasks, each for a reason of its own
         if not all(isinstance(error, mendable) for error in source.each(failures)):
             raise
         told = list(dict.fromkeys(str(error) for error in source.each(failures)))
         more = [f"and {len(told) - TOLD} more of the kind"] if len(told) > TOLD else []
-        fail("\n".join(told[:TOLD] + more))
+        fail("\n".join(told[:TOLD] + more), failed)
     except KeyboardInterrupt:
         if interrupted is not None:
             click.echo(f"interrupted: {interrupted}", err=True)

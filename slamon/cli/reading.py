@@ -87,7 +87,9 @@ def agreements_in_use(settings: "Settings") -> "AgreementsInUse":
     from slamon.agreement_files import AgreementsInUse, AgreementsRefused
 
     try:
-        return AgreementsInUse(settings.agreements, keep_days=settings.facts.keep)
+        return AgreementsInUse(
+            settings.agreements, keep_days=settings.facts.keep, receivers=settings.notifier.receivers
+        )
     except AgreementsRefused as refused:
         tell_faults(refused.faults)
     except OSError as error:

@@ -22,7 +22,9 @@ def main(config: str, origin: str, speed: str) -> None:
     threading.Thread(target=_wait_for_word, args=(int(origin), int(speed)), daemon=True).start()
     settings = read_settings(Path(config))
     logs.set_up(settings.log)
-    in_use = AgreementsInUse(settings.agreements, keep_days=settings.facts.keep)
+    in_use = AgreementsInUse(
+        settings.agreements, keep_days=settings.facts.keep, receivers=settings.notifier.receivers
+    )
     asyncio.run(daemon.run(settings, in_use, pace=int(speed)))
 
 

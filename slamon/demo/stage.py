@@ -38,7 +38,9 @@ SETTINGS = """\
 agreements: [{agreements}]
 facts: {{keep: 140}}
 kafka: {{bootstrap_servers: "{bootstrap}", partitions: {partitions}, replication_factor: 1, min_insync_replicas: 1, session_timeout: 10, heartbeat_interval: 1}}
-notifier: {{alertmanagers: [{{url: "{alertmanager}"}}]}}
+notifier:
+  alertmanagers: [{{url: "{alertmanager}"}}]
+  receivers: {{duty manager: {{log: {{}}}}, operations on call: {{log: {{}}}}, head of payments: {{log: {{}}}}}}
 http: {{host: 127.0.0.1, port: {port}, liveness_port: {liveness_port}}}
 log: {{format: json}}
 """

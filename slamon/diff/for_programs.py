@@ -50,6 +50,7 @@ def _judged(found: Consequences) -> dict[str, Any]:
             "alerts": [orjson.Fragment(_alert(one)) for one in said.alerts],
             "statements_left": found.restated.left,
             "events_not_kept": said.unheard,
+            "statements_by_other_terms": found.sides.foreign,
         },
     }
 

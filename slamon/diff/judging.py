@@ -77,13 +77,17 @@ class TakenUp(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """`now`: as of when was judged. `heard`: where the facts are from, in words."""
+    """`now`: as of when was judged. `heard`: where the facts are from, in words.
+
+    `foreign`: statements that a running slamon has given by other terms than the old ones.
+    """
 
     now: int
     heard: str
     old: Judged
     new: Judged
     taken_up: TakenUp
+    foreign: int = 0
 
 
 class NothingHeard(Exception):  # noqa: N818 - reads as what it says
@@ -152,15 +156,15 @@ def of_events(old: Terms, new: Terms, events: Iterable[Event], until: int | None
     assert now is not None, "there is an event, or an instant is given"
     before.pass_to(now)
     successor = Monitor(new, steps=True, durable=False)
-    _hand_over(before.monitor.facts(), successor, now)
+    hand_over(before.monitor.facts(), successor, now)
     successor.finish()
     said = said_in(successor)
     before.monitor.finish()
-    taken_up = _said_anew(said, said_in(before.monitor))._replace(unheard=unheard)
+    taken_up = said_anew(said, said_in(before.monitor))._replace(unheard=unheard)
     return Sides(now, "", judged(before.monitor), judged(after.finish()), taken_up)
 
 
-def _hand_over(kept: Iterable[tuple[FactKey, Facts]], successor: Monitor, now: int) -> None:
+def hand_over(kept: Iterable[tuple[FactKey, Facts]], successor: Monitor, now: int) -> None:
     """It judges at `now` from what another monitor kept."""
     for key, facts in kept:
         successor.restore(key, facts)
@@ -177,7 +181,7 @@ def said_in(monitor: Monitor) -> TakenUp:
     )
 
 
-def _said_anew(said: TakenUp, anyway: TakenUp) -> TakenUp:
+def said_anew(said: TakenUp, anyway: TakenUp) -> TakenUp:
     """Without what is said at this very instant by the old terms, too: no change brings that."""
 
     def move(alert: AlertTransition) -> tuple[str, int, Transition]:

@@ -19,7 +19,7 @@ from slamon.agreement_files import Difference
 from slamon.agreement_files.comparison_texts import told
 from slamon.diff.comparing import Compared, Consequences
 from slamon.diff.differences import KINDS, Differences, Money, Pair, Restated, in_sum, is_open
-from slamon.diff.judging import PeriodKey, TakenUp
+from slamon.diff.judging import PeriodKey, Sides
 from slamon.domain.agreement import Agreement
 from slamon.domain.announcements import duration, percent
 from slamon.domain.decisions import (
@@ -405,7 +405,7 @@ def page(compared: Compared, width: int) -> Iterator[RenderableType]:
             yield heading("Credits")
             yield indented(_money(consequences))
             yield Text("")
-        taken_up = list(_taken_up(consequences.restated, consequences.sides.taken_up))
+        taken_up = list(_taken_up(consequences.restated, consequences.sides))
         if taken_up:
             yield heading("When a running slamon takes it into use")
             yield from (indented(Text(line)) for line in taken_up)
@@ -433,7 +433,8 @@ def _money(consequences: Consequences) -> Table:
     return table
 
 
-def _taken_up(found: Restated, said: TakenUp) -> Iterator[str]:
+def _taken_up(found: Restated, sides: Sides) -> Iterator[str]:
+    said = sides.taken_up
     if found.again:
         otherwise = f"{found.otherwise:,}" if found.otherwise else "none"
         yield (
@@ -456,6 +457,11 @@ def _taken_up(found: Restated, said: TakenUp) -> Iterator[str]:
         yield (
             f"{counted(said.unheard, 'event')} of which OLD does not speak: they were counted and not kept, so a running "
             "slamon knows nothing of them. Publish them again to have them judged."
+        )
+    if sides.foreign:
+        yield (
+            f"{counted(sides.foreign, 'statement')} of the running slamon given by other terms than OLD: "
+            "it is not what is in use."
         )
 
 

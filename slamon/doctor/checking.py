@@ -27,7 +27,10 @@ async def examined(settings: Settings, config: Path, now: int, *, thorough: bool
     found = await _kafka(settings, config, now, thorough=thorough)
     found += [(Group.AGREEMENTS, one) for one in await asyncio.to_thread(_listed, settings)]
     knocks = await asyncio.gather(*(knock(one) for one in settings.notifier.alertmanagers))
-    found += [(Group.ALERTMANAGERS, one) for one in surroundings.alertmanagers(knocks)]
+    found += [
+        (Group.ALERTMANAGERS, one)
+        for one in surroundings.alertmanagers(knocks, len(settings.notifier.receivers))
+    ]
     return found
 
 

@@ -13,7 +13,9 @@ from slamon.settings import Settings
 def agreements(settings: Settings) -> Iterator[Finding]:
     paths = " ".join(map(str, settings.agreements))
     try:
-        in_use = AgreementsInUse(settings.agreements, keep_days=settings.facts.keep)
+        in_use = AgreementsInUse(
+            settings.agreements, keep_days=settings.facts.keep, receivers=settings.notifier.receivers
+        )
     except AgreementsRefused as refused:
         first = refused.faults[0]
         yield error(
@@ -41,10 +43,14 @@ def dead_letters(listed: Listed, config: Path) -> Iterator[Finding]:
     )
 
 
-def alertmanagers(knocks: Sequence[Knock]) -> Iterator[Finding]:
-    if not knocks:
+def alertmanagers(knocks: Sequence[Knock], receivers: int) -> Iterator[Finding]:
+    """`receivers`: how many slamon tells itself."""
+    if not knocks and receivers:
+        yield ok(f"none is set; slamon tells {counted(receivers, 'receiver')} itself")
+    elif not knocks:
         yield warning(
-            "none is set: alerts stand in their topic, and nobody is told", "set notifier.alertmanagers"
+            "none is set: alerts stand in their topic, and nobody is told",
+            "set notifier.alertmanagers, or notifier.receivers",
         )
     for one in knocks:
         if one.error is None:

@@ -10,15 +10,16 @@ from collections import Counter
 
 from slamon.domain.agreement import Attainment, BelowMinimum
 from slamon.domain.decisions import ClockOutcome, Outcome, TicketCounts
-from slamon.domain.intervals import Span
+from slamon.domain.intervals import FOREVER, Span
 
 
 class Tally:
     """The decided and the pending cycles of one objective of one agreement."""
 
-    __slots__ = ("met", "missed", "pending", "pending_at", "warned_at")
+    __slots__ = ("met", "missed", "pending", "pending_at", "version", "warned_at")
 
     def __init__(self) -> None:
+        self.version = 0  # rises with every cycle that is counted or no longer
         self.met: list[int] = []  # instants of decision, sorted
         self.missed: list[int] = []
         self.pending_at: Counter[int] = Counter()  # end of a judged period: cycles pending then
@@ -56,6 +57,11 @@ class Tally:
     def warned(self, now: int) -> int:
         """The pending cycles that have passed their first step by `now`."""
         return bisect_left(self.warned_at, now)
+
+    def warned_until(self, now: int) -> int:
+        """Before which instant no other passes its first step."""
+        index = bisect_left(self.warned_at, now)
+        return self.warned_at[index] + 1 if index < len(self.warned_at) else FOREVER
 
     def counts(self, span: Span, pending: int | None = None) -> TicketCounts:
         """Cycles decided in [start, end); pending at its end unless told."""

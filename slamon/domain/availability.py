@@ -12,7 +12,7 @@ the ratio; with `up` it is applicable, known and up.
 
 import enum
 from collections.abc import Sequence
-from fractions import Fraction
+from math import gcd
 from typing import NamedTuple
 
 from slamon.domain.agreement import (
@@ -133,7 +133,10 @@ def seconds(measured: Measured, span: Span) -> SecondCounts:
 
 def share(part: int, whole: int) -> tuple[int, int] | None:
     """`part / whole` in lowest terms; None where there is nothing to divide by."""
-    return Fraction(part, whole).as_integer_ratio() if whole else None
+    if not whole:
+        return None
+    common = gcd(part, whole)
+    return part // common, whole // common
 
 
 def ratios(counts: SecondCounts) -> Ratios:

@@ -40,6 +40,7 @@ from slamon.domain.terms import judged_period, period_to_date
 from slamon.domain.ticket_downtime import tickets_meant
 from slamon.domain.watching import (
     CustomerFacts,
+    Glance,
     Judgement,
     excluded_since,
     is_forgotten,
@@ -64,6 +65,7 @@ class AvailabilityWatch:
         self.settlement = Settlement(agreement, objective)
         self.subject = subject_of(agreement, objective)
         self.armed: int | None = None
+        self.version = 0  # rises with whatever changes how it stands, time aside
         self._facts = facts
         self._timeline = facts.timeline(objective.service)
         meant = tickets_meant(objective)
@@ -115,6 +117,7 @@ class AvailabilityWatch:
 
     def notice(self, now: int) -> None:
         """What only time has changed about the past: heartbeats missed by now, an outage that has lasted long enough."""
+        self.version += 1
         self._timeline.read(now)
         outage = availability.running_outage(self.objective, self._timeline, now)
         before, self._seen = self._seen, (self._timeline.version, outage is not None and outage.counts)
@@ -409,7 +412,9 @@ class AvailabilityWatch:
         """Worst news first, but never a guess."""
         if not self.agreement.start <= now < self.agreement.end:
             return None
-        measured = self.measured(now)
+        return self._standing(self.measured(now), now)
+
+    def _standing(self, measured: Measured, now: int) -> Standing:
         period = period_to_date(self.agreement, self.objective, now)
         to_date = (period[0], min(now, period[1]))
         counts = availability.seconds(measured, to_date)
@@ -448,20 +453,35 @@ class AvailabilityWatch:
             StandingState.AT_RISK if any(burn.since is not None for burn in found) else StandingState.ON_TRACK
         )
 
-    def is_excluded(self, now: int) -> bool | None:
-        """Whether an exclusion takes `now` out of the service hours."""
-        return self.measured(now).excluded.between(now, now + 1) > 0
-
-    def burn_rates(self, now: int) -> list[tuple[int, Fraction]]:
-        """The burn rate over each pair's long window (microseconds); windows of which nothing is known are left out."""
+    def glance(self, now: int) -> Glance | None:
+        """None: it is not in effect."""
         if not self.agreement.start <= now < self.agreement.end:
-            return []
+            return None
         measured = self.measured(now)
+        standing = self._standing(measured, now)
         rates = (
             (pair.long, burn_rate(self.agreement, self.objective, measured, pair, now))
             for pair in self._pairs
         )
-        return [(window, rate) for window, rate in rates if rate is not None]
+        return Glance(
+            standing,
+            self._stands_until(measured, standing.period, now),
+            [(window, rate) for window, rate in rates if rate is not None],
+            measured.excluded.between(now, now + 1) > 0,
+        )
+
+    def _stands_until(self, measured: Measured, period: Span, now: int) -> int:
+        """Where nothing failed and all is known, shares change only where time that counts begins, ends, or leaves a window."""
+        if self.objective.window.rolling is not None:
+            return now + 1
+        start, end = period
+        widths = [pair.long for pair in self._pairs]
+        since = min(start, now - max(widths, default=0))
+        if measured.down.between(since, now + 1) or measured.unknown.between(since, now + 1):
+            return now + 1
+        edges = [measured.applicable.edge_from(now), measured.excluded.edge_from(now)]
+        edges += [measured.countable.edge_from(now - width) + width for width in (0, *widths)]
+        return min(max(min(edges), now + 1), end)
 
 
 def _holds(burn: Burn, now: int) -> bool:

@@ -58,6 +58,13 @@ class Lengths:
         index = bisect_right(self._before, wanted) - 1
         return min(self._starts[index] + wanted - self._before[index], end)
 
+    def edge_from(self, t: int) -> int:
+        """The first border of the set at or after `t`; none: FOREVER."""
+        index = bisect_left(self._ends, t)
+        return min(
+            (edge for span in self.spans[index : index + 1] for edge in span if edge >= t), default=FOREVER
+        )
+
     def edges(self, start: int, end: int) -> Iterator[int]:
         """The borders of the set in (start, end)."""
         for index in range(bisect_right(self._ends, start), bisect_left(self._starts, end)):

@@ -19,19 +19,17 @@ from slamon.domain.alerts import Subject
 from slamon.domain.attainment import Tally
 from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.cold_tickets import ColdTickets
-from slamon.domain.decisions import AlertMemory, FactKey, Kept, Outcome, Statement
+from slamon.domain.decisions import AlertMemory, Credit, FactKey, Kept, Outcome, Statement
 from slamon.domain.events import ExclusionEvent, TicketEvent, order_key
 from slamon.domain.exclusions import Declared, declared
 from slamon.domain.intervals import FOREVER, Span
 from slamon.domain.request_log import RequestLog
 from slamon.domain.requests_watch import RequestsWatch
 from slamon.domain.service_credits import (
-    Stake,
     claim_until,
     credit_of,
     credited_objectives,
-    fee_of,
-    most_due,
+    is_credited,
     share_due,
 )
 from slamon.domain.service_timeline import ServiceTimeline
@@ -61,6 +59,7 @@ class Customer:
         self._boundaries = sorted({at for terms in self.terms for at in terms.boundaries})
         self.tickets: dict[str, Ticket] = {}
         self.cold = ColdTickets()  # decided ones; a ticket is in one of the two
+        self.version = 0  # rises whenever a ticket was judged, or is forgotten
         self.pending: dict[str, Ticket] = {}  # those with a clock that is not decided
         self.exclusions: dict[str, list[ExclusionEvent]] = {}
         self._timelines: dict[str, ServiceTimeline] = {}
@@ -173,9 +172,11 @@ class Customer:
             if judged_period(agreement, one, period[1] - 1) == period
         ]
 
-    def stake(self, watch: Watch, now: int) -> Stake | None:
-        """The money of the running period as it stands at `now`; None: no remedy names the objective."""
+    def credit_as_it_stands(self, watch: Watch, now: int) -> Credit | None:
+        """What the running period costs as it stands at `now`; None: no remedy names the objective."""
         agreement, objective = watch.agreement, watch.objective
+        if not is_credited(agreement, objective):
+            return None
         stands = watch.as_it_stands(now)
         taken: list[Fraction] = []
         if stands.outcome is Outcome.MISSED:
@@ -185,12 +186,7 @@ class Customer:
                 for one in _served_before(watch)
                 if judged_period(agreement, one, now) == period
             ]
-        credit = credit_of(agreement, objective, stands, taken)
-        if credit is None or agreement.remedies is None:
-            return None
-        terms = agreement.remedies.fee
-        fee = None if terms is None else fee_of(terms, agreement, objective, (stands.start, stands.end))
-        return Stake(credit, most_due(agreement, objective), fee)
+        return credit_of(agreement, objective, stands, taken)
 
     def moved_by(self, watch: Watch) -> list[Watch]:
         """Those whose credits are what those of this one leave of the common cap."""
@@ -244,6 +240,7 @@ class Customer:
 
     def forget_ticket(self, ticket: Ticket) -> None:
         """As if it had never been."""
+        self.version += 1
         for identity, verdict in ticket.verdicts.items():
             self._count(identity[0], verdict, -1, {})
         for downtime in self._downtimes.values():
@@ -298,6 +295,7 @@ class Customer:
 
     def _count(self, agreement: str, one: Verdict, sign: int, changed: dict[tuple[str, str], int]) -> None:
         tally = self.tally(agreement, one.objective.name)
+        tally.version += 1
         (tally.decide if sign > 0 else tally.undecide)(one.outcome, one.decided_at)
         if one.governed:
             (tally.expect if sign > 0 else tally.expect_no_more)(one.warned_at)

@@ -226,11 +226,12 @@ def burn_rate(
     agreement: Agreement, objective: AvailabilityObjective, measured: Measured, row: BurnRatePair, now: int
 ) -> Fraction | None:
     """The ratio of the long window over what the target allows; None where nothing of it is known."""
-    down, unknown, applicable = (
-        Sliding(one, row.long, agreement.start).at(now)
-        for one in (measured.down, measured.unknown, measured.countable)
-    )
-    return Fraction(down, applicable - unknown) / (1 - objective.target) if applicable > unknown else None
+    since = max(now - row.long, agreement.start)
+    known = measured.countable.between(since, now) - measured.unknown.between(since, now)
+    if known <= 0:
+        return None
+    down, target = measured.down.between(since, now), objective.target
+    return Fraction(down * target.denominator, known * (target.denominator - target.numerator))
 
 
 def _touches(lengths: Lengths, now: int) -> bool:

@@ -620,6 +620,7 @@ class Monitor:
         customer = self.customers[ticket.customer]
         if customer.tickets.get(ticket.id) is not ticket:
             return  # judged a moment ago, and packed
+        customer.version += 1
         ticket.read(when.now)
         looked = ticket.look(when.now)
         changed = customer.tell_tally(ticket, looked)

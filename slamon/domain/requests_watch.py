@@ -39,6 +39,7 @@ from slamon.domain.settlement import Settlement
 from slamon.domain.terms import judged_period, period_to_date
 from slamon.domain.watching import (
     CustomerFacts,
+    Glance,
     Judgement,
     excluded_since,
     is_forgotten,
@@ -78,6 +79,7 @@ class RequestsWatch:
         self.settlement = Settlement(agreement, objective)
         self.subject = subject_of(agreement, objective)
         self.armed: int | None = None
+        self.version = 0  # rises with whatever changes how it stands, time aside
         self._facts = facts
         self._log = facts.request_log(objective.service)
         # No budget burns at no rate.
@@ -100,6 +102,7 @@ class RequestsWatch:
 
     def notice(self, now: int) -> None:
         """What was heard and is known by now may speak of settled periods; what is ahead of the clock waits."""
+        self.version += 1
         for event in self._heard:
             if event.time <= now:
                 self.settlement.unsettle(event.time - event.duration)
@@ -352,16 +355,18 @@ class RequestsWatch:
             requests=counts,
         )
 
-    def is_excluded(self, now: int) -> bool | None:
-        """Whether an exclusion takes `now` out of the service hours."""
-        return self._requests(now).time.excluded.between(now, now + 1) > 0
-
-    def burn_rates(self, now: int) -> list[tuple[int, Fraction]]:
-        """The burn rate over each pair's long window (microseconds); windows without requests are left out."""
-        if not self.agreement.start <= now < self.agreement.end:
-            return []
+    def glance(self, now: int) -> Glance | None:
+        """None: it is not in effect. Its windows slide on, so the next microsecond may show something else."""
+        standing = self.standing(now)
+        if standing is None:
+            return None
         rates = ((pair.long, self._burn_rate(pair, now)) for pair in self._pairs.values())
-        return [(window, rate) for window, rate in rates if rate is not None]
+        return Glance(
+            standing,
+            now + 1,
+            [(window, rate) for window, rate in rates if rate is not None],
+            self._requests(now).time.excluded.between(now, now + 1) > 0,
+        )
 
     def _burn_rate(self, pair: BurnRatePair, now: int) -> Fraction | None:
         """The failed share of the long window over what the target allows; None where there were no requests."""

@@ -44,6 +44,12 @@ def credited_objectives(agreement: Agreement) -> list[Objective]:
     return [by_name[name] for name in names]
 
 
+def is_credited(agreement: Agreement, objective: Objective) -> bool:
+    """Whether a remedy names it."""
+    remedies = agreement.remedies
+    return remedies is not None and any(term.objective == objective.name for term in remedies.credits)
+
+
 class Due(NamedTuple):
     """What one entry of `credits` gives for a verdict, without its own cap and with it."""
 
@@ -98,14 +104,6 @@ def judged_ratio(objective: Objective, verdict: Statement) -> Fraction:
     return Fraction(*ratio)
 
 
-class Stake(NamedTuple):
-    """The money of a running period: what is due as it stands, the most that can become due, and the fee."""
-
-    credit: Credit
-    most: Fraction | None  # share of the fee; None: nothing limits it
-    fee: Fraction | None  # in the currency's main unit; None: none is agreed
-
-
 def most_due(agreement: Agreement, objective: Objective) -> Fraction | None:
     """The greatest share of the fee that a period of the objective can cost; None: nothing limits it."""
     remedies = agreement.remedies
@@ -138,16 +136,17 @@ def credit_of(
     None: no remedy names the objective.
     """
     remedies = agreement.remedies
-    if remedies is None or all(term.objective != objective.name for term in remedies.credits):
+    if remedies is None or not is_credited(agreement, objective):
         return None
     share = share_due(agreement, objective, verdict)
     if remedies.cap is not None:
         share = min(share, max(remedies.cap - sum(taken), Fraction(0)))
     if remedies.fee is None:
         return Credit(share.as_integer_ratio(), None, None)
-    fee = fee_of(remedies.fee, agreement, objective, (verdict.start, verdict.end))
-    currency = remedies.fee.currency
-    return Credit(share.as_integer_ratio(), money(fee * share, currency), currency)
+    currency, amount = remedies.fee.currency, Fraction(0)
+    if share:  # mostly there is none, and no need to look at dates
+        amount = share * fee_of(remedies.fee, agreement, objective, (verdict.start, verdict.end))
+    return Credit(share.as_integer_ratio(), money(amount, currency), currency)
 
 
 def fee_of(fee: Fee, agreement: Agreement, objective: Objective, period: Span) -> Fraction:

@@ -69,6 +69,16 @@ class Verdict(NamedTuple):
     warned_at: int | None  # the last instant before a governed one passes its first step, if it runs on
 
 
+class OpenClock(NamedTuple):
+    """A clock that has not stopped. `due_at`: when it runs out, if it runs and is not missed yet."""
+
+    agreement: str
+    objective: str
+    state: ClockState
+    missed: bool
+    due_at: int | None
+
+
 def stops(measure: Measure, status: TicketStatus, objective: TicketObjective | None) -> bool:
     """Whether a ticket of this status has what the measure waits for. Nothing governs: a resolution is one."""
     if measure is Measure.RESOLUTION and objective is not None and objective.stop_on is StopOn.CLOSED:
@@ -341,6 +351,18 @@ class Clock:
         if left < 0:
             return -FOREVER
         return objective.calendar.overrun(self.anchor, left) if self.runs() else None
+
+    def as_open(self, now: int) -> OpenClock | None:
+        """The clock at `now`, if it has not stopped; None, too, if nothing ever governed it."""
+        objective = self.objective
+        if objective is None or self.phase is not Phase.RUNNING:
+            return None
+        breached_at = self.breached_by(now)
+        state = self._state(breached_at)
+        due_at = None
+        if breached_at is None and state is ClockState.RUNNING:
+            due_at = self._due_at(objective, ClockOutcome.PENDING, now)
+        return OpenClock(self.terms.name, objective.name, state, breached_at is not None, due_at)
 
     def record(self, now: int) -> ClockRecord | None:
         """The clock as people see it at `now`, not before its last moment; None if nothing ever governed it."""

@@ -1,7 +1,6 @@
 """A ticket objective, watched: how many of its cycles are met, and what that makes of a period."""
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 
 from msgspec.structs import replace
 
@@ -22,7 +21,7 @@ from slamon.domain.decisions import (
 from slamon.domain.intervals import Span
 from slamon.domain.settlement import Settlement
 from slamon.domain.terms import judged_period, period_to_date
-from slamon.domain.watching import CustomerFacts, Judgement, scope_of, subject_of
+from slamon.domain.watching import CustomerFacts, Glance, Judgement, scope_of, subject_of
 
 
 class TicketWatch:
@@ -139,13 +138,19 @@ class TicketWatch:
             exhausted_at=None,
         )
 
-    def is_excluded(self, now: int) -> None:
-        """Nothing excludes the time of a ticket objective."""
+    @property
+    def version(self) -> int:
+        """Rises with whatever changes how it stands, time aside."""
+        return self._tally.version
 
-    def burn_rates(self, now: int) -> list[tuple[int, Fraction]]:
-        """None: a ticket objective has no burn rates."""
-        del now
-        return []
+    def glance(self, now: int) -> Glance | None:
+        """None: it is not in effect."""
+        standing = self.standing(now)
+        if standing is None:
+            return None
+        if self.objective.attainment.window.rolling is not None:
+            return Glance(standing, now + 1)
+        return Glance(standing, min(self._tally.warned_until(now), standing.period[1]))
 
 
 def _attained(counts: TicketCounts) -> Ratios:

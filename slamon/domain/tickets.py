@@ -25,7 +25,7 @@ from slamon.domain.decisions import (
 from slamon.domain.events import TicketEvent
 from slamon.domain.intervals import FOREVER
 from slamon.domain.terms import Fields, Terms
-from slamon.domain.ticket_clock import Clock, Phase, Verdict
+from slamon.domain.ticket_clock import Clock, OpenClock, Phase, Verdict
 from slamon.domain.ticket_history import NEW, Moment, TicketHistory
 
 Identity = tuple[str, str, int]  # agreement, measure, cycle
@@ -43,7 +43,7 @@ class Look(NamedTuple):
 
 class Ticket:
     __slots__ = (
-        "_boundaries", "_conversation", "_fields", "_folded_until", "_gone", "_live", "_opened", "armed", "clocks",
+        "_boundaries", "_conversation", "_fields", "_folded_until", "_gone", "_live", "_open", "_opened", "armed", "clocks",
         "customer", "history", "id", "key", "subject", "terms", "verdicts",
     )  # fmt: skip
 
@@ -59,6 +59,7 @@ class Ticket:
         self.clocks: dict[Identity, Clock] = {}
         self.verdicts: dict[Identity, Verdict] = {}  # as they were told last
         self._boundaries = boundaries
+        self._open: tuple[OpenClock, ...] | None = None  # as of the last look, once somebody asked
         self._begin_anew()
 
     def rewind(self) -> None:
@@ -150,6 +151,7 @@ class Ticket:
 
     def look(self, now: int) -> list[Look]:
         """The clocks of which something may have changed since the last look: those that go on, and those that ended."""
+        self._open = None
         looked: list[Look] = []
         ended: list[Identity] = []
         for identity, clock in self._live.items():
@@ -170,9 +172,12 @@ class Ticket:
         governed = {identity for identity, clock in self.clocks.items() if clock.objective is not None}
         return [identity for identity in self.verdicts if identity not in governed]
 
-    def live(self) -> Iterator[Clock]:
-        """The clocks that may still change without a late fact."""
-        yield from self._live.values()
+    def open_clocks(self, now: int) -> tuple[OpenClock, ...]:
+        """The clocks that have not stopped, as of the last look: whatever changes of them, time included, leads to one."""
+        if self._open is None:
+            found = (clock.as_open(now) for clock in self._live.values())
+            self._open = tuple(one for one in found if one is not None)
+        return self._open
 
     def records(self, now: int) -> Iterator[ClockRecord]:
         """Every clock that something ever governed."""

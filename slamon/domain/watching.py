@@ -6,11 +6,13 @@ statements it issued.
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 from slamon.domain.agreement import Agreement, Objective, RequestsObjective, ServiceObjective, TicketFilter
 from slamon.domain.alerts import Subject, Wanted
 from slamon.domain.attainment import Tally
+from slamon.domain.decisions import Standing
 from slamon.domain.events import DAY
 from slamon.domain.exclusions import Declared
 from slamon.domain.intervals import FOREVER, Span
@@ -25,6 +27,18 @@ class Judgement(NamedTuple):
 
     wanted: list[Wanted]
     wake_at: int | None
+
+
+class Glance(NamedTuple):
+    """An objective in effect at an instant, and until when all of this is the same if the version of its watch stays."""
+
+    standing: Standing
+    until: int  # at least the next microsecond
+    # Over each pair's long window (microseconds); windows of which nothing is known are left out.
+    burn_rates: Sequence[tuple[int, Fraction]] = ()
+    excluded: bool | None = (
+        None  # whether an exclusion takes the time out of the service hours; None: nothing ever does
+    )
 
 
 class CustomerFacts(Protocol):

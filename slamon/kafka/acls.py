@@ -65,7 +65,19 @@ def needed(settings: Settings, doing: Doing) -> list[Acl]:
         "each task commits under an id of its own, and fences its predecessor by it",
         prefixed=True,
     )
-    return [*of_topics, group, transactions]
+    deliveries = Acl(
+        Resource.GROUP,
+        delivery_group(application, ""),
+        ("Read",),
+        "how far each receiver of alerts was told is an offset of a group of its own",
+        prefixed=True,
+    )
+    return [*of_topics, group, transactions, *([deliveries] if settings.notifier.receivers else [])]
+
+
+def delivery_group(application: str, receiver: str) -> str:
+    """In which it is kept how far the receiver was told."""
+    return f"{application}.delivery.{receiver}"
 
 
 def topics_needed(names: Topics, doing: Doing) -> list[Acl]:
@@ -143,6 +155,8 @@ def denied(error: BaseException | None, settings: Settings) -> str | None:
             named = {topic}
         case TopicAuthorizationFailedError(args=[topics, *_]):
             named = set(topics)
+        case GroupAuthorizationFailedError(args=[str() as group, *_]):
+            named = {group}
         case GroupAuthorizationFailedError():
             named = {settings.application_id}
         case TransactionalIdAuthorizationFailed():
@@ -151,8 +165,16 @@ def denied(error: BaseException | None, settings: Settings) -> str | None:
             return None
     kind = {TopicAuthorizationFailedError: Resource.TOPIC, GroupAuthorizationFailedError: Resource.GROUP}
     resource = kind.get(type(error), Resource.TRANSACTIONAL_ID)
-    found = [acl for acl in needed(settings, Doing.RUN) if acl.resource is resource and acl.name in named]
+    found = [
+        acl
+        for acl in needed(settings, Doing.RUN)
+        if acl.resource is resource and any(_is_about(acl, name) for name in named)
+    ]
     return "\n".join(_words(acl.operations, str(acl)) for acl in found) or None
+
+
+def _is_about(acl: Acl, name: str) -> bool:
+    return name.startswith(acl.name) if acl.prefixed else name == acl.name
 
 
 def _words(operations: Iterable[str], on: str) -> str:

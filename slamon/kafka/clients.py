@@ -89,6 +89,20 @@ def reader(settings: KafkaSettings, name: str) -> Any:
     )
 
 
+def offset_keeper(settings: KafkaSettings, group: str, wait: float) -> Any:
+    """Reads committed records of partitions it is told, and keeps offsets in a group that has no members."""
+    return AIOKafkaConsumer(
+        **connection(settings, group),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=milliseconds(wait),
+        check_crcs=settings.check_crcs,
+        metadata_max_age_ms=60_000,
+    )
+
+
 def admin(settings: KafkaSettings) -> Any:
     return AIOKafkaAdminClient(**connection(settings, "slamon-admin"), request_timeout_ms=20_000)
 

@@ -92,7 +92,7 @@ async def inspect(seen: Cluster, settings: KafkaSettings, now: int, *, thorough:
     try:
         inputs = _partitions(seen, names.tickets) + _partitions(seen, names.availability)
         kept = _partitions(seen, names.changelog)
-        bounds = await _bounds(reader, [*inputs, *kept])
+        bounds = await bounds_of(reader, [*inputs, *kept])
         positions: dict[int, Positions] = {}
         samples: dict[str, Sample] = {}
         oldest: dict[TopicPartition, int] = {}
@@ -125,7 +125,8 @@ def _partitions(seen: Cluster, topic: str) -> list[TopicPartition]:
     ]
 
 
-async def _bounds(reader: Any, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Bounds]:
+async def bounds_of(reader: Any, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Bounds]:
+    """Of what is committed. Raises topics.Refused."""
     try:
         async with asyncio.timeout(TIMEOUT):
             first = await reader.beginning_offsets(tps) if tps else {}

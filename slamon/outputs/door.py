@@ -1,4 +1,4 @@
-"""The way in to one Alertmanager: its addresses, what it wants to see before it answers, and whether it answers at all."""
+"""The way in to whoever is told of alerts: what a server wants to see before it answers, and an Alertmanager's addresses."""
 
 import base64
 import os
@@ -12,7 +12,7 @@ import orjson
 import yarl
 from pydantic import SecretStr
 
-from slamon.settings import AlertmanagerSettings
+from slamon.settings import AlertmanagerSettings, Authorization, BasicAuth, TlsConfig
 from slamon.tls import context_of
 
 
@@ -21,7 +21,7 @@ class DeliveryError(Exception):
 
     def __init__(self, why: str, patience: float = 0.0) -> None:
         super().__init__(why)
-        self.patience = patience  # s; how long the Alertmanager asks to be left alone
+        self.patience = patience  # s; how long the server asks to be left alone
 
 
 def in_words(error: BaseException) -> str:
@@ -33,29 +33,36 @@ def in_words(error: BaseException) -> str:
         # Those of names that are not found are negative.
         why = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
         return f"no connection to {error.host}:{error.port}: {why or error.os_error}"
+    # These would tell the address, which may be a secret.
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return "the address is none of HTTP"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{type(error).__name__}: {error.message}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-class Door:
-    """Where an Alertmanager is, and what it wants to see before it answers. Files are read again for each request."""
+class Access:
+    """What a server wants to see before it answers. Files are read again for each request."""
 
-    def __init__(self, settings: AlertmanagerSettings) -> None:
-        base = yarl.URL(str(settings.url))
-        self.alerts = base / "api/v2/alerts"
-        self.status = base / "api/v2/status"
-        self.ready = base / "-/ready"
-        self._settings = settings
-        config = settings.tls_config
-        self.server_name = config.server_name if config else None
+    def __init__(
+        self,
+        tls_config: TlsConfig | None = None,
+        basic_auth: BasicAuth | None = None,
+        authorization: Authorization | None = None,
+    ) -> None:
+        self._config = tls_config
+        self._basic_auth = basic_auth
+        self._authorization = authorization
+        self.server_name = tls_config.server_name if tls_config else None
         self._tls: ssl.SSLContext | bool = True
         self._tls_files: tuple[tuple[int, int], ...] | None = None
 
     def headers(self) -> dict[str, str]:
         """Raises DeliveryError when a file cannot be read."""
-        if basic := self._settings.basic_auth:
-            return _basic(basic.username, _secret(basic.password, basic.password_file))
-        if bearer := self._settings.authorization:
-            return {"Authorization": f"{bearer.type} {_secret(bearer.credentials, bearer.credentials_file)}"}
+        if basic := self._basic_auth:
+            return _basic(basic.username, secret(basic.password, basic.password_file))
+        if bearer := self._authorization:
+            return {"Authorization": f"{bearer.type} {secret(bearer.credentials, bearer.credentials_file)}"}
         return {}
 
     def tls(self) -> ssl.SSLContext | bool:
@@ -63,7 +70,7 @@ class Door:
 
         Raises DeliveryError when a file cannot be read or used.
         """
-        config = self._settings.tls_config
+        config = self._config
         if config is None:
             return True
         try:
@@ -76,6 +83,17 @@ class Door:
         except OSError as error:  # ssl.SSLError is one
             raise DeliveryError(f"tls_config: {error}") from error
         return self._tls
+
+
+class Door(Access):
+    """Of an Alertmanager, with its addresses."""
+
+    def __init__(self, settings: AlertmanagerSettings) -> None:
+        super().__init__(settings.tls_config, settings.basic_auth, settings.authorization)
+        base = yarl.URL(str(settings.url))
+        self.alerts = base / "api/v2/alerts"
+        self.status = base / "api/v2/status"
+        self.ready = base / "-/ready"
 
 
 class Knock(NamedTuple):
@@ -113,7 +131,8 @@ def _basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def _secret(value: SecretStr | None, file: Path | None) -> str:
+def secret(value: SecretStr | None, file: Path | None) -> str:
+    """As it is set, or as it stands in its file now. Raises DeliveryError."""
     if file is None:
         return value.get_secret_value() if value else ""
     try:

@@ -1,8 +1,8 @@
 """The text Prometheus scrapes: which format was asked for, and the page of objectives and tickets.
 
 A page of 100,000 series is written while events go on being judged, so it is rendered in chunks between which other
-tasks run, and labels are escaped once in an objective's life. What is given to render must therefore not change on the
-way: sequences of frozen values, never iterators over live state.
+tasks run. What is given to render must therefore not change on the way: sequences of frozen values, never iterators over
+live state. From one page to the next hardly any objective changes: the lines of those that do not are kept, and joined.
 
 What is not applicable has no series: an objective with nothing to judge is not at 100 %. An objective has either all of
 its series or, when the page's limit is reached, none.
@@ -11,7 +11,8 @@ its series or, when the page's limit is reached, none.
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from heapq import nsmallest
+from functools import cache
+from typing import NamedTuple
 
 import prometheus_client.exposition
 import prometheus_client.openmetrics.exposition
@@ -25,14 +26,13 @@ from slamon.domain.agreement import (
     RequestsObjective,
     TicketObjective,
 )
-from slamon.domain.decisions import ClockRecord, ClockState, Standing, StandingState
+from slamon.domain.decisions import Credit, Standing, StandingState
 from slamon.domain.intervals import Span
-from slamon.domain.service_credits import Stake
 from slamon.outputs.metrics import BY_NAME, Kind, Metric
-from slamon.settings import MetricsSettings
 
 OBJECTIVES_AT_ONCE = 100  # some 1,500 series, rendered in under 2 ms: the loop's other tasks wait no longer
-CLOCKS_AT_ONCE = 2_000  # looked at for their due instant, in under 2 ms
+KNOWN_AT_ONCE = 4_000  # of which nothing has changed, likewise
+ROWS_AT_ONCE = 250  # joined in one go: some 64 KiB
 BLOCK = 1 << 16  # bytes handed out at once, so that compressing or sending one does not hold the loop
 
 
@@ -112,8 +112,7 @@ class ObjectiveFacts:
     monitored: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class OpenClocks:
+class OpenClocks(NamedTuple):
     """Open ticket clocks of one objective; a breached one counts as breached, whether it runs or is paused."""
 
     running: int
@@ -121,8 +120,15 @@ class OpenClocks:
     breached: int
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectiveView:
+class Stake(NamedTuple):
+    """The money of the running period: what is due as it stands, the most that can become due, and the fee."""
+
+    credit: Credit
+    most: Fraction | None  # share of the fee; None: nothing limits it
+    fee: Fraction | None  # in the currency's main unit; None: none is agreed
+
+
+class ObjectiveView(NamedTuple):
     """An objective as it is now; `burn_rates` by window, as `("1h", 14.4)`; without `standing` there is only its info."""
 
     facts: ObjectiveFacts
@@ -134,19 +140,26 @@ class ObjectiveView:
     excluded: bool | None = None  # None: nothing ever excludes its time
 
 
-@dataclass(frozen=True, slots=True)
-class DueClock:
-    clock: ClockRecord
-    priority: str | None
+class DueClock(NamedTuple):
+    """A clock that runs, and when it runs out."""
+
+    customer: str
+    agreement: str
+    objective: str
+    ticket: str
+    priority: str  # empty: it has none
+    due_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """All that the page shows, of running tasks only; `due_elsewhere`: clocks the caller has left out of `due` itself."""
+class View(NamedTuple):
+    """All that the page shows, of running tasks only. `due_left_out`: clocks that are due later than those in `due`.
+
+    Who gives the same `ObjectiveView` again, not an equal one, says that nothing about it has changed.
+    """
 
     objectives: Sequence[ObjectiveView]
     due: Sequence[DueClock]
-    due_elsewhere: int = 0
+    due_left_out: int = 0
 
 
 def objective_facts(agreement: Agreement) -> Iterator[ObjectiveFacts]:
@@ -166,6 +179,7 @@ def _kind_and_target(objective: Objective) -> tuple[str, str]:
             return "requests", percent_text(objective.target)
 
 
+@cache
 def duration_text(microseconds: int) -> str:
     """`15m`, `1h30m`, `48h`: never in days, because a target of 24 business hours is not a day."""
     minutes, seconds = divmod(Fraction(microseconds, clock.MICROSECONDS), 60)
@@ -188,6 +202,7 @@ _OBJECTIVE_FAMILIES = (
     "slamon_objective_best_case_ratio",
     "slamon_objective_worst_case_ratio",
     "slamon_objective_coverage_ratio",
+    "slamon_objective_excluded_seconds",
     "slamon_objective_budget_remaining_ratio",
     "slamon_objective_budget_remaining_seconds",
     "slamon_objective_misses_left",
@@ -210,6 +225,7 @@ _OBJECTIVE_FAMILIES = (
     _BEST,
     _WORST,
     _COVERAGE,
+    _EXCLUDED_SECONDS,
     _BUDGET_RATIO,
     _BUDGET_SECONDS,
     _MISSES,
@@ -284,6 +300,8 @@ def _samples(view: ObjectiveView) -> list[Sample]:
         add((_WORST, f"}} {_pair(ratios.worst_case)}\n"))
     if ratios.coverage is not None:
         add((_COVERAGE, f"}} {_pair(ratios.coverage)}\n"))
+    if standing.seconds is not None:
+        add((_EXCLUDED_SECONDS, f"}} {standing.seconds.excluded / clock.MICROSECONDS}\n"))
     if (budget := standing.budget) is not None:
         if budget.whole:
             add((_BUDGET_RATIO, f"}} {_float(budget.remaining, budget.whole)}\n"))
@@ -317,33 +335,48 @@ def _header(metric: Metric, text_format: TextFormat) -> str:
     return f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
 
 
-class SlaPage:
-    """Renders views; keeps the escaped labels of the objectives it saw last."""
+class _Lines(NamedTuple):
+    """What an objective adds to each family, and how many series that is in all."""
 
-    def __init__(self, settings: MetricsSettings) -> None:
-        self._settings = settings
-        self._labels: dict[tuple[str, str, str], str] = {}
+    view: ObjectiveView
+    series: int
+    by_family: Sequence[bytes]
+
+
+def _lines(view: ObjectiveView) -> _Lines:
+    facts = view.facts
+    labels = _escaped_labels(facts.customer, facts.agreement, facts.objective)
+    samples = _samples(view)
+    by_family = [""] * len(_OBJECTIVE_FAMILIES)
+    for family, rest in samples:
+        by_family[family] += _STARTS[family] + labels + rest
+    return _Lines(view, len(samples), [text.encode(errors="replace") for text in by_family])
+
+
+class SlaPage:
+    """Renders views; keeps the lines of the objectives it saw last."""
+
+    def __init__(self, series_limit: int) -> None:
+        self._series_limit = series_limit
+        self._known: dict[int, _Lines] = {}  # by identity of the view, which they hold
 
     async def render(self, view: View, text_format: TextFormat) -> AsyncIterator[bytes]:
         """The page in pieces of some 64 KiB; other tasks run before each."""
-        families: list[list[bytes]] = [[] for _ in _OBJECTIVE_FAMILIES]
-        left_out = await self._objectives(view.objectives, families)
-        due, due_left_out = await self._soonest(view)
+        rows, left_out = await self._rows(view.objectives)
         out = bytearray()
-        for name, blocks in zip(_OBJECTIVE_FAMILIES, families, strict=True):
+        for family, name in enumerate(_OBJECTIVE_FAMILIES):
             out += _header(BY_NAME[name], text_format).encode()
-            for block in blocks:
-                out += block
+            for start in range(0, len(rows), ROWS_AT_ONCE):
+                out += b"".join([row[family] for row in rows[start : start + ROWS_AT_ONCE]])
                 if len(out) >= BLOCK:
                     yield bytes(out)
                     out.clear()
                     await clock.wait(0)
-            blocks.clear()
         out += _header(BY_NAME["slamon_ticket_due_timestamp_seconds"], text_format).encode()
-        out += "".join(map(self._due_line, due)).encode(errors="replace")
+        out += "".join(map(_due_line, view.due)).encode(errors="replace")
         for name, value in (
-            ("slamon_ticket_series_left_out", due_left_out),
-            ("slamon_series_limit", self._settings.series_limit),
+            ("slamon_ticket_series_left_out", view.due_left_out),
+            ("slamon_series_limit", self._series_limit),
             ("slamon_series_left_out", left_out),
         ):
             out += f"{_header(BY_NAME[name], text_format)}{name} {value}\n".encode()
@@ -351,72 +384,37 @@ class SlaPage:
             out += b"# EOF\n"
         yield bytes(out)
 
-    async def _objectives(self, views: Sequence[ObjectiveView], families: list[list[bytes]]) -> int:
-        """Renders into `families` as far as the limit goes; answers the number of series left out."""
-        room, left_out = self._settings.series_limit, 0
-        used: dict[tuple[str, str, str], str] = {}
-        for start in range(0, len(views), OBJECTIVES_AT_ONCE):
-            lines: list[list[str]] = [[] for _ in families]
-            for view in views[start : start + OBJECTIVES_AT_ONCE]:
-                samples = _samples(view)
-                if left_out or len(samples) > room:
-                    left_out += len(samples)
-                    continue
-                room -= len(samples)
-                labels = self._objective_labels(view.facts, used)
-                for family, rest in samples:
-                    lines[family].append(_STARTS[family] + labels + rest)
-            for blocks, some in zip(families, lines, strict=True):
-                if some:
-                    blocks.append("".join(some).encode(errors="replace"))
-            await clock.wait(0)
-        self._labels = used
-        return left_out
+    async def _rows(self, views: Sequence[ObjectiveView]) -> tuple[list[Sequence[bytes]], int]:
+        """The lines of as many objectives as the limit has room for; and the number of series left out."""
+        room, left_out = self._series_limit, 0
+        rows: list[Sequence[bytes]] = []
+        known: dict[int, _Lines] = {}
+        fresh = 0
+        for number, view in enumerate(views):
+            lines = self._known.get(id(view))
+            if lines is None:
+                lines = _lines(view)
+                fresh += 1
+            known[id(view)] = lines
+            if left_out or lines.series > room:
+                left_out += lines.series
+            else:
+                room -= lines.series
+                rows.append(lines.by_family)
+            if fresh == OBJECTIVES_AT_ONCE or number % KNOWN_AT_ONCE == KNOWN_AT_ONCE - 1:
+                fresh = 0
+                await clock.wait(0)
+        self._known = known
+        return rows, left_out
 
-    def _objective_labels(self, facts: ObjectiveFacts, used: dict[tuple[str, str, str], str]) -> str:
-        key = (facts.customer, facts.agreement, facts.objective)
-        labels = self._labels.get(key)
-        if labels is None:
-            labels = _escaped_labels(*key)
-        used[key] = labels
-        return labels
 
-    async def _soonest(self, view: View) -> tuple[list[DueClock], int]:
-        """The running clocks that are due next, and how many more there are."""
-        most = self._settings.ticket_series
-        soonest: list[DueClock] = []
-        running = 0
-        for start in range(0, len(view.due), CLOCKS_AT_ONCE):
-            some = [each for each in view.due[start : start + CLOCKS_AT_ONCE] if _is_due(each)]
-            running += len(some)
-            soonest = nsmallest(most, soonest + some, key=_due_order)
-            await clock.wait(0)
-        return soonest, running - len(soonest) + view.due_elsewhere
-
-    def _due_line(self, due: DueClock) -> str:
-        each = due.clock
-        assert each.due_at is not None
-        key = (each.customer, each.agreement, each.objective)
-        labels = self._labels.get(key) or _escaped_labels(*key)
-        return (
-            f'slamon_ticket_due_timestamp_seconds{{{labels},ticket="{escaped(each.ticket)}",'
-            f'priority="{escaped(due.priority or "")}"}} {each.due_at / clock.MICROSECONDS}\n'
-        )
+def _due_line(due: DueClock) -> str:
+    labels = _escaped_labels(due.customer, due.agreement, due.objective)
+    return (
+        f'slamon_ticket_due_timestamp_seconds{{{labels},ticket="{escaped(due.ticket)}",'
+        f'priority="{escaped(due.priority)}"}} {due.due_at / clock.MICROSECONDS}\n'
+    )
 
 
 def _escaped_labels(customer: str, agreement: str, objective: str) -> str:
     return f'customer="{escaped(customer)}",agreement="{escaped(agreement)}",objective="{escaped(objective)}"'
-
-
-def _is_due(due: DueClock) -> bool:
-    """A breached clock would hold its place for as long as the ticket is open, and is not due any more."""
-    return (
-        due.clock.state is ClockState.RUNNING
-        and due.clock.due_at is not None
-        and due.clock.breached_at is None
-    )
-
-
-def _due_order(due: DueClock) -> tuple[int, str, str, str, str]:
-    each = due.clock
-    return (each.due_at or 0, each.customer, each.agreement, each.objective, each.ticket)

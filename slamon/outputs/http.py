@@ -7,6 +7,7 @@ process that is stuck can say so, and one whose broker is away is not restarted 
 import contextlib
 import socket
 import threading
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,8 +20,10 @@ from aiohttp import web
 from slamon import clock
 from slamon.outputs.exposition import SlaPage, View, negotiate, process_page
 from slamon.outputs.metrics import Metrics, Page
-from slamon.settings import HttpSettings, MetricsSettings
+from slamon.settings import HttpSettings
 
+GZIP = zlib.MAX_WBITS + 16  # says zlib for the gzip format
+GZIP_LEVEL = 3  # a third of the usual level's time, for a tenth more bytes
 PULSE = 1.0  # s between two turns of the loop that are noted
 _PROBE_TIMEOUT = 5.0  # s; a probe that says no more is hung up on
 
@@ -40,8 +43,8 @@ class Readiness:
 @contextlib.asynccontextmanager
 async def serving(
     settings: HttpSettings,
-    metrics_settings: MetricsSettings,
     *,
+    series_limit: int,
     metrics: Metrics,
     view: Callable[[], Awaitable[View]],
     readiness: Callable[[], Readiness],
@@ -50,7 +53,7 @@ async def serving(
 
     `view` and `readiness` are called for each request, on the loop. Raises AddressError.
     """
-    page = SlaPage(metrics_settings)
+    page = SlaPage(series_limit)
 
     async def index(_: web.Request) -> web.Response:
         return web.Response(text=_INDEX)
@@ -67,14 +70,17 @@ async def serving(
     async def of_objectives(request: web.Request) -> web.StreamResponse:
         text_format = negotiate(request.headers.get("Accept", ""))
         response = web.StreamResponse(headers={"Content-Type": text_format.content_type})
-        response.enable_compression()  # large pieces are compressed in a thread
+        # As aiohttp would, but faster: at its level, and in a thread for each piece, it takes longer than all the rest.
+        gzip = zlib.compressobj(GZIP_LEVEL, wbits=GZIP) if _takes_gzip(request) else None
+        if gzip is not None:
+            response.headers["Content-Encoding"] = "gzip"
         with contextlib.suppress(
             ConnectionError
         ):  # a scrape that timed out hangs up; there is nobody left to tell
             await response.prepare(request)
             async for piece in page.render(await view(), text_format):
-                await response.write(piece)
-            await response.write_eof()
+                await response.write(piece if gzip is None else gzip.compress(piece))
+            await response.write_eof(b"" if gzip is None else gzip.flush())
         return response
 
     async def ready(_: web.Request) -> web.Response:
@@ -97,6 +103,13 @@ async def serving(
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+def _takes_gzip(request: web.Request) -> bool:
+    codings = (
+        part.replace(" ", "").split(";") for part in request.headers.get("Accept-Encoding", "").split(",")
+    )
+    return any(name == "gzip" and quality not in (["q=0"], ["q=0.0"]) for name, *quality in codings)
 
 
 _INDEX = """\

@@ -141,19 +141,28 @@ METRICS = (
     ),
     _gauge("slamon_alerts_firing", "Alerts that fire now, of this pod's tasks.", "alertname", "severity"),
     _counter("slamon_alert_transitions_total", "Alerts that fired or resolved.", "alertname", "transition", "reason"),
-    _counter("slamon_notifications_total", "Alerts that an Alertmanager has taken.", "alertmanager"),
+    # `receiver` is an Alertmanager, by host, port and path, or the name of a receiver in the settings.
+    _counter("slamon_notifications_total", "Alerts that a receiver, or an Alertmanager, has taken.", "receiver"),
     _counter(
         "slamon_notifications_failed_total",
-        "Alerts in requests that failed; they stay queued and are sent again.",
-        "alertmanager",
+        "Alerts in requests that failed; they wait and are sent again.",
+        "receiver",
     ),
     _counter(
         "slamon_notifications_dropped_total",
-        "Alerts given up: the queue was full, the Alertmanager refuses them, or the process ended.",
-        "alertmanager",
+        "Alerts given up: refused for good, no longer in the topic, or an Alertmanager's queue was full or left at the end.",
+        "receiver",
     ),
-    _gauge("slamon_notification_queue_length", "Alerts that wait for an Alertmanager.", "alertmanager"),
-    _gauge("slamon_notification_queue_capacity", "Alerts that may wait before the oldest are dropped.", "alertmanager"),
+    _gauge(
+        "slamon_notification_queue_length",
+        "Alerts that wait for an Alertmanager, or offsets of the alerts topic that a receiver is behind.",
+        "receiver",
+    ),
+    _gauge(
+        "slamon_notification_queue_capacity",
+        "Alerts that may wait for an Alertmanager before the oldest are dropped; for receivers the topic keeps them.",
+        "receiver",
+    ),
     # Objectives. What does not apply to an objective, or has nothing to be judged by, has no series.
     _objective(
         "slamon_objective_info",
@@ -166,6 +175,7 @@ METRICS = (
     _objective("slamon_objective_best_case_ratio", "Share if all that is not known was good."),
     _objective("slamon_objective_worst_case_ratio", "Share if all that is not known was bad."),
     _objective("slamon_objective_coverage_ratio", "Share of the period to date for which there are measurements."),
+    _objective("slamon_objective_excluded_seconds", "Time that exclusions have taken out of the period to date."),
     _objective("slamon_objective_budget_remaining_ratio", "Share of the period's error budget that is left; below 0: overspent."),
     _objective("slamon_objective_budget_remaining_seconds", "Downtime the period can still bear; below 0: overspent."),
     _objective("slamon_objective_misses_left", "Tickets that may still be missed in the period."),
@@ -216,13 +226,12 @@ BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 
 @dataclass(frozen=True, slots=True)
 class NotificationMetrics:
-    """The counters of one Alertmanager."""
+    """The counters of one receiver, or Alertmanager."""
 
     sent: Counter
     failed: Counter
     dropped: Counter
     queue_length: Gauge
-    queue_capacity: Gauge
 
 
 class Metrics:
@@ -304,14 +313,15 @@ class Metrics:
     def transition(self, alertname: str, transition: str, reason: str) -> None:
         self._transitions.labels(alertname, transition, reason).inc()
 
-    def notifications(self, alertmanager: str) -> NotificationMetrics:
-        """The counters of one Alertmanager; they are there, at 0, from the first scrape on."""
+    def notifications(self, receiver: str, capacity: int | None = None) -> NotificationMetrics:
+        """The counters of one receiver; they are there, at 0, from the first scrape on. `capacity`: of its queue, if it has one."""
+        if capacity is not None:
+            self._queue_capacity.labels(receiver).set(capacity)
         return NotificationMetrics(
-            self._sent.labels(alertmanager),
-            self._failed.labels(alertmanager),
-            self._dropped.labels(alertmanager),
-            self._queue_length.labels(alertmanager),
-            self._queue_capacity.labels(alertmanager),
+            self._sent.labels(receiver),
+            self._failed.labels(receiver),
+            self._dropped.labels(receiver),
+            self._queue_length.labels(receiver),
         )
 
     def _declared(self, name: str, kind: Kind) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from slamon.domain.decisions import AlertTransition, Transition
 from slamon.outputs.alert_queue import SETTLE, Book, LabelSet, MaySend, Notice, Queue, fault
 from slamon.outputs.door import DeliveryError, Door, in_words
 from slamon.outputs.metrics import Metrics, NotificationMetrics
+from slamon.outputs.notices import linked, text
 from slamon.settings import AlertmanagerSettings, NotifierSettings
 
 VALID_FOR = 4  # resend intervals until an Alertmanager that hears no more holds an alert for resolved; Prometheus' own
@@ -58,7 +59,7 @@ class Notifier:
             if any(name == sender.name for sender in self._senders):
                 msg = f"notifier.alertmanagers[{position}]: {name} is named twice"
                 raise ValueError(msg)
-            counters = metrics.notifications(name)
+            counters = metrics.notifications(name, settings.queue_capacity)
             queue = Queue(self._book, settings.queue_capacity, settings.batch_size, settings.resend_interval)
             self._senders.append(
                 _Sender(
@@ -159,10 +160,9 @@ class _Sender:
     ) -> None:
         self.name = name
         self.counters = counters
-        counters.queue_capacity.set(common.queue_capacity)
         self._settings = settings
         self._valid_for = round(VALID_FOR * common.resend_interval * clock.MICROSECONDS)
-        self._generator = str(common.external_url) if common.external_url else None
+        self._common = common
         self._queue = queue
         self._may_send = may_send
         self._stopping = stopping
@@ -243,7 +243,7 @@ class _Sender:
             self.counters.queue_length.set(len(self._queue))
 
     async def _post(self, session: aiohttp.ClientSession, notices: Sequence[Notice]) -> None:
-        body = payload(notices, clock.wall(), self._valid_for, self._generator)
+        body = payload(notices, clock.wall(), self._valid_for, self._common)
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout)
         try:
             async with (
@@ -329,17 +329,18 @@ async def _until(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-def payload(notices: Iterable[Notice], wall: int, valid_for: int, generator: str | None) -> bytes:
+def payload(notices: Iterable[Notice], wall: int, valid_for: int, settings: NotifierSettings) -> bytes:
     """The body for /api/v2/alerts; those that fire are good for `valid_for` microseconds from `wall` on.
 
     No instant lies after `wall`: an Alertmanager would hold an end in the future for firing still.
     """
-    source = {"generatorURL": generator} if generator else {}
+    source = {"generatorURL": str(settings.external_url)} if settings.external_url else {}
     return orjson.dumps(
         [
             {
-                "labels": {name: _text(value) for name, value in notice.labels},
-                "annotations": {name: _text(value) for name, value in notice.told.annotations.items()},
+                "labels": {name: text(value) for name, value in notice.labels},
+                "annotations": {name: text(value) for name, value in notice.told.annotations.items()}
+                | linked(settings, notice.fired.labels),
                 "startsAt": _rfc3339(min(notice.fired.at, wall)),
                 # An end before the start, as an amended history may give it, would be refused.
                 "endsAt": _rfc3339(
@@ -350,11 +351,6 @@ def payload(notices: Iterable[Notice], wall: int, valid_for: int, generator: str
             for notice in notices
         ]
     )
-
-
-def _text(value: str) -> str:
-    """Half of a surrogate pair, as YAML can hold it, cannot be sent; a question mark in a name beats no alert."""
-    return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def _rfc3339(at: int) -> str:

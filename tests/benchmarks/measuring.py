@@ -67,8 +67,15 @@ def in_turn(ours: Callable[[], object], baseline: Callable[[], object], runs: in
 
 
 async def in_turn_of(
-    ours: Callable[[], Awaitable[object]], baseline: Callable[[], Awaitable[object]], runs: int
+    ours: Callable[[], Awaitable[object]],
+    baseline: Callable[[], Awaitable[object]],
+    runs: int,
+    before: Callable[[], object] = lambda: None,
 ) -> tuple[float, float]:
-    """Likewise, of what runs on the loop."""
-    taken = [(await cpu_seconds_of(ours), await cpu_seconds_of(baseline)) for _ in range(runs + 1)][1:]
+    """Likewise, of what runs on the loop; `before` each of our runs something happens that is not measured."""
+    taken = []
+    for _ in range(runs + 1):
+        before()
+        taken.append((await cpu_seconds_of(ours), await cpu_seconds_of(baseline)))
+    del taken[0]
     return median(one for one, _ in taken), median(other for _, other in taken)

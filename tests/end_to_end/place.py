@@ -144,6 +144,10 @@ class Daemon:
 
         await until(there, f"{page} shows {sample}")
 
+    def ends(self) -> None:
+        """It may, from now on."""
+        self._ended = True
+
     def kill(self) -> None:
         """Like a power cut."""
         self._ended = True
@@ -219,10 +223,14 @@ class Place:
         await self.producer.stop()
         await self._reader.stop()
 
-    def like(self, name: str, *, agreements_poll: float = 10, **kafka: object) -> Path:
-        """Another file of settings, with these changed; those that are not named here are of `kafka`."""
+    def like(self, name: str, *, agreements_poll: float = 10, keep: int = 100, **kafka: object) -> Path:
+        """Another file of settings, with these changed; `keep` is of `facts`, what is not named here of `kafka`."""
         config = self.folder / name
-        changed = {"agreements_poll": agreements_poll, "kafka": {**self._kafka, **kafka}}
+        changed = {
+            "agreements_poll": agreements_poll,
+            "facts": {"keep": keep},
+            "kafka": {**self._kafka, **kafka},
+        }
         self._write(config, self._said | changed)
         return config
 
@@ -230,6 +238,15 @@ class Place:
         """Another file of settings, that asks for this format of the changelog."""
         config = self.folder / f"format-{version}.yaml"
         self._write(config, {**self._said, "format": version})
+        return config
+
+    def telling(self, receivers: Mapping[str, Any], routes: Sequence[Mapping[str, Any]]) -> Path:
+        """Another file of settings, with these receivers and routes."""
+        config = self.folder / "telling.yaml"
+        notifier = self._said["notifier"]
+        assert isinstance(notifier, dict)
+        told = {**notifier, "receivers": dict(receivers), "routes": list(routes)}
+        self._write(config, {**self._said, "notifier": told})
         return config
 
     @property

@@ -1,5 +1,6 @@
 """Agreements that change under a running `slamon run`: taken, refused, and what they make of what was said before."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,16 @@ import pytest
 from slamon.codec import parse_instant
 from slamon.demo.processes import Alertmanager, Kafka
 from slamon.domain.events import DAY, HOUR, SECOND
-from tests.end_to_end.place import Daemon, Place, assert_numbered, placed, ticket, until, whole_second
+from tests.end_to_end.place import (
+    Daemon,
+    Place,
+    assert_numbered,
+    placed,
+    run_slamon,
+    ticket,
+    until,
+    whole_second,
+)
 
 EVER = 3600.0  # s; no test lasts so long, so nothing is seen but by being told
 
@@ -123,6 +133,53 @@ async def test_a_corrected_file_is_seen_and_changes_what_was_said_and_what_will_
     await place.fires("SlaTicketBreached waits", "SlaTicketBreached overdue")
     # It may write the last one again, never another.
     assert set(await statements(place)) == {(1, "met"), (2, "missed")}
+
+
+async def test_a_diff_of_what_is_running_tells_beforehand_what_the_change_then_brings(place: Place) -> None:
+    long_ago = midnight(last_month()) + 10 * DAY
+    await place.send(
+        opened("solved", long_ago),
+        ticket("solved", long_ago + 2 * HOUR, customer="acme", status="resolved"),
+        opened("waits", whole_second() - 2 * HOUR),
+    )
+    await running(place, 0.2)
+    await until_stated(place, (1, "met"))
+
+    async def heard_of() -> bool:
+        standings = [orjson.loads(record.value) for record in await place.records(place.names.standings)]
+        return bool(standings) and standings[-1]["tickets"]["pending"] == 1
+
+    await until(heard_of, "the ticket that waits is known")
+
+    merged = place.folder / "merged.yaml"
+    merged.write_text(terms("1h").replace("{place}", place.name))
+    arguments = ("agreements", "diff", place.folder / "agreements.yaml", merged, "--config", place.config)
+    foretold = await asyncio.to_thread(run_slamon, *arguments, "--format", "json")
+    assert (foretold.returncode, foretold.stderr) == (1, "")
+    judged = orjson.loads(foretold.stdout)["judged"]
+    assert judged["taken_into_use"]["statements_by_other_terms"] == 0
+
+    place.agree(terms("1h"))
+    await place.fires("SlaTicketBreached waits")
+    await until_stated(place, (1, "met"), (2, "missed"))
+    alerts = await place.alerts()
+    assert {(one["id"], one["transition"]) for one in judged["taken_into_use"]["alerts"]} == {
+        (alert.said["id"], alert.transition) for alert in alerts
+    }
+    assert {one["new"]["id"] for one in judged["alerts"]} < {alert.said["id"] for alert in alerts}
+    written = [orjson.loads(record.value) for record in await place.records(place.names.statements)]
+    assert judged["taken_into_use"]["statements"] == written[1:]
+
+    # By now OLD is not what is in use, and a comparison with it says so.
+    before = place.folder / "before.yaml"
+    before.write_text(terms("4h").replace("{place}", place.name))
+    behind = await asyncio.to_thread(
+        run_slamon, "agreements", "diff", before, merged, "--config", place.config
+    )
+    assert behind.returncode == 1
+    assert "1 statement of the running slamon given by other terms than OLD" in " ".join(
+        behind.stdout.split()
+    )
 
 
 async def test_a_bad_file_is_refused_and_verdicts_go_on_by_the_old_one_until_it_is_mended(

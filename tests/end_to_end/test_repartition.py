@@ -34,7 +34,11 @@ async def place(tmp_path: Path, kafka: Kafka, alertmanager: Alertmanager) -> Asy
 
 def as_documented(place: Place, to: int, *, dry_run: bool = False) -> "subprocess.CompletedProcess[str]":
     """What the page tells to type, with the number wanted."""
-    found = re.findall(r"^ *slamon (.*)$", page("operating/repartition.md"), re.MULTILINE)
+    found = re.findall(
+        r"^\$ slamon (repartition .*)$",
+        page("operating/repartition.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
     [command] = [one for one in found if ("--dry-run" in one) == dry_run]
     words = shlex.split(command.replace("--to 12", f"--to {to}"))
     return run_slamon(*(str(place.config) if word == "slamon.yaml" else word for word in words))

@@ -1,15 +1,13 @@
 """The book (`docs/`) says what is so: its stories come out, its agreements are read, its references lead somewhere.
 
-Blocks are marked in their first line. `yaml story` is a story as in `timelines/`, alone or several under `scenarios`;
-`agreements` and `calendars` of a block are there for every story of the page. `yaml agreement` is an agreement file.
-`pending` behind it: it uses an option that is not built yet. `refused`: slamon refuses it, with the words of its first line.
-`json event` holds one event a line; with `refused`, none of them is one.
+The marks of blocks are those of `tests/shell/documentation.py`. A story stands in a block as in `timelines/`, alone or several
+under `scenarios`; `agreements` and `calendars` of a block are there for every story of the page.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
@@ -17,20 +15,8 @@ import yaml
 from slamon.agreement_files import load
 from slamon.codec import Rejected, decode
 from tests.scenarios.stories import KEYS, Story, faults_are_pending, prove, read_stories
+from tests.shell.documentation import DOCS, PAGES, Block, blocks, of_kind
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted(DOCS.rglob("*.md"))
-MARKS = {
-    "story",
-    "story pending",
-    "agreement",
-    "agreement pending",
-    "agreement refused",
-    "event",
-    "event refused",
-}
-
-BLOCK = re.compile(r"^```(?:yaml|json) ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PARAGRAPH = re.compile(r'^<a id="([a-z]-\d+)"></a>\*\*§ ([A-Z]-\d+)\*\* ', re.MULTILINE)
 LINK = re.compile(r"\[([^]]*)\]\(([^)\s]+)\)")
 
@@ -173,25 +159,12 @@ RULINGS = {
 }
 
 
-class Block(NamedTuple):
-    page: str
-    line: int
-    mark: str
-    text: str
-
-
-def blocks(path: Path) -> Iterator[Block]:
-    text = path.read_text(encoding="utf-8")
-    for found in BLOCK.finditer(text):
-        yield Block(path.stem, text.count("\n", 0, found.start()) + 1, found[1], found[2])
-
-
 def stories() -> Iterator[Story]:
     for path in PAGES:
         files = [
             (block, yaml.load(block.text, yaml.BaseLoader))
             for block in blocks(path)
-            if block.mark.startswith("story")
+            if block.kind.startswith("yaml story")
         ]
         shared: dict[str, Any] = {
             "agreements": {key: one for _, file in files for key, one in file.get("agreements", {}).items()},
@@ -199,7 +172,7 @@ def stories() -> Iterator[Story]:
         }
         for block, file in files:
             pending = block.mark.endswith("pending")
-            yield from read_stories(f"{block.page}:{block.line}", scenarios(file), shared, pending=pending)
+            yield from read_stories(str(block), scenarios(file), shared, pending=pending)
 
 
 def scenarios(file: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -207,8 +180,8 @@ def scenarios(file: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*file.get("scenarios", []), *([alone] if alone.keys() & KEYS else [])]
 
 
-def marked(word: str) -> list[Block]:
-    return [block for path in PAGES for block in blocks(path) if block.mark.startswith(word)]
+AGREEMENTS = of_kind("yaml agreement", "yaml agreement pending", "yaml agreement refused")
+EVENTS = of_kind("json event", "json event refused")
 
 
 @pytest.mark.parametrize("story", list(stories()), ids=str)
@@ -216,7 +189,7 @@ def test_the_story_of_the_book_comes_out_as_it_says(story: Story, tmp_path: Path
     prove(story, tmp_path)
 
 
-@pytest.mark.parametrize("block", marked("agreement"), ids=lambda block: f"{block.page}:{block.line}")
+@pytest.mark.parametrize("block", AGREEMENTS, ids=str)
 def test_the_agreement_of_the_book_is_read_as_it_says(block: Block, tmp_path: Path) -> None:
     file = tmp_path / "agreement.yaml"
     file.write_text(block.text, encoding="utf-8")
@@ -234,19 +207,24 @@ def test_the_agreement_of_the_book_is_read_as_it_says(block: Block, tmp_path: Pa
 def test_every_key_of_the_reference_stands_in_an_example() -> None:
     rows = re.findall(r"^\| (`[^|]+) \|", (DOCS / "agreements.md").read_text(encoding="utf-8"), re.MULTILINE)
     keys = {key.split(".")[-1].split("[")[0] for row in rows for key in re.findall(r"`([^`]+)`", row)}
-    examples = "\n".join(block.text for block in marked("agreement"))
+    examples = "\n".join(block.text for block in AGREEMENTS)
     assert {key for key in keys if not re.search(rf"\b{key}:", examples)} == set()
     assert keys >= {"customer", "warnAt", "percentPerPoint"}, "the rows of the tables are not found"
 
 
-@pytest.mark.parametrize("block", marked("event"), ids=lambda block: f"{block.page}:{block.line}")
+def test_every_word_of_a_contract_stands_as_the_table_says_in_the_agreement_below_it() -> None:
+    page = (DOCS / "agreements.md").read_text(encoding="utf-8")
+    table, agreement = page.split("## From the words of a contract")[1].split("```")[:2]
+    rows = [row.rpartition(" | ")[2] for row in table.splitlines() if row.startswith('| "')]
+    terms = [term for row in rows for term in re.findall(r"`([^`]+)`", row)]
+    assert [term for term in terms if term not in agreement] == []
+    assert len(rows) >= 15
+
+
+@pytest.mark.parametrize("block", EVENTS, ids=str)
 def test_the_events_of_the_book_are_events_or_refused_as_it_says(block: Block) -> None:
     read = [decode(line.encode(), now=None) for line in block.text.splitlines()]
     assert [isinstance(one, Rejected) for one in read] == [block.mark == "event refused"] * len(read)
-
-
-def test_every_marked_block_is_one_that_is_run() -> None:
-    assert {block.mark for path in PAGES for block in blocks(path)} <= MARKS
 
 
 def paragraphs(path: Path) -> list[str]:
@@ -277,6 +255,8 @@ def test_every_link_leads_to_a_page_and_a_place_that_is_there() -> None:
     broken = []
     for path in PAGES:
         for label, target in LINK.findall(path.read_text(encoding="utf-8")):
+            if target.startswith("https:"):
+                continue
             file, _, place = target.partition("#")
             page = (path.parent / file).resolve() if file else path
             there = page.exists() and (not place or place in places(page))

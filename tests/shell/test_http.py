@@ -21,7 +21,7 @@ from slamon.domain.decisions import Ratios, Standing, StandingState
 from slamon.outputs.exposition import ObjectiveFacts, ObjectiveView, View
 from slamon.outputs.http import AddressError, Progress, Pulse, Readiness, liveness, serving, standstill
 from slamon.outputs.metrics import Metrics
-from slamon.settings import HttpSettings, MetricsSettings
+from slamon.settings import HttpSettings
 
 LOCAL = HttpSettings(host="127.0.0.1", port=0, liveness_port=0)
 
@@ -78,7 +78,7 @@ async def site() -> AsyncIterator[Site]:
         shown = Site(0, View([objective(1)], []), Readiness(ready=True, why={"tasks": 2}), session)
         async with serving(
             LOCAL,
-            MetricsSettings(),
+            series_limit=200_000,
             metrics=Metrics("1"),
             view=shown.current_view,
             readiness=lambda: shown.readiness,
@@ -129,6 +129,13 @@ async def test_metrics_are_compressed_on_request(site: Site, path: str) -> None:
     assert list(text_string_to_metric_families(plain.decode()))
 
 
+@pytest.mark.parametrize("accepted", ["identity", "gzip;q=0, identity", "gzip; q=0.0", "br"])
+async def test_objectives_are_not_compressed_for_who_does_not_take_it(site: Site, accepted: str) -> None:
+    _, body, headers = await site.get("/metrics/sla", Accept_Encoding=accepted)
+    assert "Content-Encoding" not in headers
+    assert body.startswith(b"# HELP")
+
+
 async def test_each_scrape_shows_what_is_there_now(site: Site) -> None:
     site.view = View([objective(7)], [])
     assert b'customer="customer-7"' in (await site.get("/metrics/sla"))[1]
@@ -174,7 +181,7 @@ async def test_a_port_that_is_taken_is_named_with_its_setting() -> None:
 async def _serve(settings: HttpSettings) -> None:
     async with serving(
         settings,
-        MetricsSettings(),
+        series_limit=200_000,
         metrics=Metrics("1"),
         view=nothing_shown,
         readiness=lambda: Readiness(ready=True, why={}),

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,19 +14,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
 from slamon import clock
-from slamon.domain.agreement import Measure
 from slamon.domain.decisions import (
     Budget,
-    ClockOutcome,
-    ClockRecord,
-    ClockState,
     Credit,
     Ratios,
+    SecondCounts,
     Standing,
     StandingState,
     TicketCounts,
 )
-from slamon.domain.service_credits import Stake
 from slamon.outputs.exposition import (
     OBJECTIVES_AT_ONCE,
     DueClock,
@@ -35,6 +30,7 @@ from slamon.outputs.exposition import (
     ObjectiveView,
     OpenClocks,
     SlaPage,
+    Stake,
     TextFormat,
     View,
     duration_text,
@@ -43,7 +39,6 @@ from slamon.outputs.exposition import (
     process_page,
 )
 from slamon.outputs.metrics import METRICS, Kind, Metrics, Page
-from slamon.settings import MetricsSettings
 
 SECOND = 1_000_000
 TEXT = negotiate("")
@@ -59,6 +54,7 @@ def standing(
     misses_left: int | None = None,
     exhausted_at: int | None = None,
     tickets: TicketCounts | None = None,
+    seconds: SecondCounts | None = None,
 ) -> Standing:
     return Standing(
         customer=facts.customer,
@@ -70,7 +66,7 @@ def standing(
         target=Fraction(999, 1000),
         ratios=Ratios((1, 3), (2, 3), (1, 4), (9, 10)),
         tickets=tickets,
-        seconds=None,
+        seconds=seconds,
         misses_left=misses_left,
         budget=budget,
         exhausted_at=exhausted_at,
@@ -81,7 +77,14 @@ def availability(customer: str = "acme", state: StandingState = StandingState.ON
     """An availability objective of which everything applies."""
     facts = ObjectiveFacts(customer, "acme-2026", "api", "availability", "99.9%")
     budget = Budget(Fraction(2000 * SECOND), Fraction(-500 * SECOND))
-    full = standing(facts, state, budget=budget, exhausted_at=1_764_000_000 * SECOND)
+    seconds = SecondCounts(
+        applicable=9000 * SECOND,
+        known=8100 * SECOND,
+        down=10 * SECOND,
+        unknown=900 * SECOND,
+        excluded=5400 * SECOND,
+    )
+    full = standing(facts, state, budget=budget, exhausted_at=1_764_000_000 * SECOND, seconds=seconds)
     return ObjectiveView(
         facts,
         full,
@@ -99,31 +102,12 @@ def ticket_objective() -> ObjectiveView:
     )
 
 
-def due(ticket: str, at: int, *, breached: bool = False, state: ClockState = ClockState.RUNNING) -> DueClock:
-    clock_record = ClockRecord(
-        customer="acme",
-        agreement="acme-2026",
-        objective="p1",
-        measure=Measure.RESOLUTION,
-        ticket=ticket,
-        cycle=1,
-        state=state,
-        outcome=ClockOutcome.PENDING,
-        started_at=0,
-        stopped_at=None,
-        due_at=at,
-        target=1,
-        elapsed=0,
-        paused=0,
-        breached_at=at if breached else None,
-        decided_at=None,
-    )
-    return DueClock(clock_record, "P1")
+def due(ticket: str, at: int) -> DueClock:
+    return DueClock("acme", "acme-2026", "p1", ticket, "P1", at)
 
 
-async def page(view: View, text_format: TextFormat = TEXT, **limits: int) -> str:
-    pieces = [piece async for piece in SlaPage(MetricsSettings(**limits)).render(view, text_format)]
-    return b"".join(pieces).decode()
+async def page(view: View, text_format: TextFormat = TEXT, *, series_limit: int = 200_000) -> str:
+    return b"".join([piece async for piece in SlaPage(series_limit).render(view, text_format)]).decode()
 
 
 def series(text: str) -> Series:
@@ -166,7 +150,7 @@ def busy_metrics() -> Metrics:
     metrics.task_state(4, "running")
     metrics.firing("SlaBreached", "critical", 2)
     metrics.transition("SlaBreached", "fired", "limit_exceeded")
-    metrics.notifications("alertmanager:9093").queue_capacity.set(10)
+    metrics.notifications("alertmanager:9093", 10)
     for histogram in (metrics.commit_duration, metrics.restore_duration, metrics.detection_delay):
         histogram.observe(0.2)
     return metrics
@@ -241,6 +225,7 @@ async def test_an_availability_objective_shows_its_numbers() -> None:
         "slamon_objective_best_case_ratio": 2 / 3,
         "slamon_objective_worst_case_ratio": 0.25,
         "slamon_objective_coverage_ratio": 0.9,
+        "slamon_objective_excluded_seconds": 5400.0,
         "slamon_objective_budget_remaining_ratio": -0.25,
         "slamon_objective_budget_remaining_seconds": -500.0,
         "slamon_objective_budget_exhausted_timestamp_seconds": 1_764_000_000.0,
@@ -261,6 +246,7 @@ async def test_a_ticket_objective_shows_misses_and_open_clocks() -> None:
     assert values(text, "slamon_objective_misses_left") == {"": 2}
     assert values(text, "slamon_tickets") == {"running": 2, "paused": 1, "breached": 0}
     assert not values(text, "slamon_objective_budget_remaining_seconds")
+    assert not values(text, "slamon_objective_excluded_seconds")
 
 
 @pytest.mark.parametrize("state", StandingState)
@@ -280,7 +266,7 @@ async def test_what_is_not_applicable_shows_what_is_promised_and_due_but_nothing
 
 
 async def test_without_a_fee_a_credit_has_no_amount_and_without_a_limit_no_limit() -> None:
-    view = replace(ticket_objective(), stake=Stake(Credit((1, 3), None, None), None, None))
+    view = ticket_objective()._replace(stake=Stake(Credit((1, 3), None, None), None, None))
     text = await page(View([view], []))
     names = {name for name, labels in series(text) if labels}
     assert "slamon_objective_credit_ratio" in names
@@ -340,18 +326,10 @@ async def test_beyond_the_limit_whole_objectives_are_left_out_and_their_series_c
     assert values(text, "slamon_series_limit") == {"": 2 * each + 1}
 
 
-async def test_only_the_clocks_due_soonest_have_series_and_the_others_are_counted() -> None:
-    clocks = [due(f"T-{at}", at * SECOND) for at in (50, 20, 40, 10, 30)]
-    text = await page(View([], clocks, due_elsewhere=7), ticket_series=2)
+async def test_clocks_that_are_due_have_a_series_each_and_those_left_out_are_counted() -> None:
+    text = await page(View([], [due("T-10", 10 * SECOND), due("T-20", 20 * SECOND)], due_left_out=7))
     assert values(text, "slamon_ticket_due_timestamp_seconds") == {"P1 T-10": 10.0, "P1 T-20": 20.0}
-    assert values(text, "slamon_ticket_series_left_out") == {"": 3 + 7}
-
-
-async def test_clocks_that_are_breached_or_paused_are_not_due() -> None:
-    clocks = [due("late", 1, breached=True), due("paused", 2, state=ClockState.PAUSED), due("T", 3 * SECOND)]
-    text = await page(View([], clocks))
-    assert values(text, "slamon_ticket_due_timestamp_seconds") == {"P1 T": 3.0}
-    assert values(text, "slamon_ticket_series_left_out") == {"": 0}
+    assert values(text, "slamon_ticket_series_left_out") == {"": 7}
 
 
 # Time.
@@ -377,7 +355,7 @@ async def test_other_tasks_run_while_a_large_page_is_rendered() -> None:
 
 
 async def test_a_page_rendered_again_follows_the_objectives_that_are_there() -> None:
-    sla_page = SlaPage(MetricsSettings())
+    sla_page = SlaPage(200_000)
 
     async def render(*customers: str) -> set[str]:
         view = View([availability(customer) for customer in customers], [])

@@ -701,6 +701,11 @@ async def until(condition: Callable[[], object], within: float = 20.0) -> None:
 
 
 NOW = 1_764_007_200 * SECOND  # 2025-11-24T18:00:00Z
+COMMON = NotifierSettings(
+    external_url=HttpUrl("https://slamon.example/"),
+    dashboard_url="https://grafana.example/d/sla?var-customer=$customer",
+    runbook_url="https://wiki.example/$alertname",
+)
 
 
 def test_the_body_is_what_alertmanager_wants() -> None:
@@ -708,10 +713,14 @@ def test_the_body_is_what_alertmanager_wants() -> None:
     end = resolved(alert, at=1_764_000_060)
     labels = label_set(alert.labels)
     notices = [Notice(labels, 0, alert, alert), Notice(labels, 0, alert, end)]
-    firing, ended = orjson.loads(payload(notices, NOW, 240 * SECOND, "https://slamon.example/"))
+    firing, ended = orjson.loads(payload(notices, NOW, 240 * SECOND, COMMON))
     assert firing == {
         "labels": {name: value for name, value in alert.labels.items() if value},
-        "annotations": {"summary": "T-1 is at 75%"},
+        "annotations": {
+            "summary": "T-1 is at 75%",
+            "runbook_url": "https://wiki.example/SlaTicketAtRisk",
+            "dashboard_url": "https://grafana.example/d/sla?var-customer=acme",
+        },
         "startsAt": "2025-11-24T16:00:00.000000Z",
         "endsAt": "2025-11-24T18:04:00.000000Z",
         "generatorURL": "https://slamon.example/",
@@ -723,7 +732,9 @@ def test_the_body_is_what_alertmanager_wants() -> None:
 def test_an_end_is_never_before_its_beginning() -> None:
     alert = fired(at=1_764_000_000)
     end = resolved(alert, at=1_763_999_000)
-    [body] = orjson.loads(payload([Notice(label_set(alert.labels), 0, alert, end)], NOW, 0, None))
+    [body] = orjson.loads(
+        payload([Notice(label_set(alert.labels), 0, alert, end)], NOW, 0, NotifierSettings())
+    )
     assert body["startsAt"] == body["endsAt"]
     assert "generatorURL" not in body
 
@@ -731,13 +742,17 @@ def test_an_end_is_never_before_its_beginning() -> None:
 def test_no_instant_is_ahead_of_the_alertmanagers_clock() -> None:
     alert = fired(at=1_764_999_000)
     end = resolved(alert, at=1_764_999_999)
-    [body] = orjson.loads(payload([Notice(label_set(alert.labels), 0, alert, end)], NOW, 0, None))
+    [body] = orjson.loads(
+        payload([Notice(label_set(alert.labels), 0, alert, end)], NOW, 0, NotifierSettings())
+    )
     assert body["startsAt"] == body["endsAt"] == "2025-11-24T18:00:00.000000Z"
 
 
 def test_text_that_is_no_unicode_is_told_all_the_same() -> None:
     alert = fired("half \ud800")
-    [body] = orjson.loads(payload([Notice(label_set(alert.labels), 0, alert, alert)], NOW, 0, None))
+    [body] = orjson.loads(
+        payload([Notice(label_set(alert.labels), 0, alert, alert)], NOW, 0, NotifierSettings())
+    )
     assert body["labels"]["ticket"] == "half ?"
 
 

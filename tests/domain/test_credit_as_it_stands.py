@@ -26,7 +26,7 @@ from slamon.domain.agreement import (
     UnknownCountsAs,
 )
 from slamon.domain.calendars import ALWAYS
-from slamon.domain.decisions import StandingState
+from slamon.domain.decisions import Credit, StandingState
 from slamon.domain.events import (
     DAY,
     HOUR,
@@ -41,7 +41,7 @@ from slamon.domain.events import (
 from slamon.domain.intervals import FOREVER
 from slamon.domain.monitor import Monitor
 from slamon.domain.periods import TimeWindow, Unit
-from slamon.domain.service_credits import Stake, most_due
+from slamon.domain.service_credits import most_due
 
 START = (date(2026, 4, 1) - date(1970, 1, 1)).days * DAY
 END = START + 30 * DAY
@@ -85,16 +85,17 @@ def judged(terms: Agreement, *events: Event, at: int) -> Monitor:
     return monitor
 
 
-def stakes(monitor: Monitor) -> dict[str, Stake | None]:
-    assert monitor.now is not None
+def credits_due(monitor: Monitor) -> dict[str, Credit | None]:
+    now = monitor.now
+    assert now is not None
     (customer,) = monitor.customers.values()
-    return {watch.objective.name: customer.stake(watch, monitor.now) for watch in customer.watches()}
+    return {watch.objective.name: customer.credit_as_it_stands(watch, now) for watch in customer.watches()}
 
 
 def due(monitor: Monitor, objective: str) -> tuple[Fraction | int, str | None]:
-    stake = stakes(monitor)[objective]
-    assert stake is not None
-    return Fraction(*stake.credit.share) / PERCENT, stake.credit.amount
+    credit = credits_due(monitor)[objective]
+    assert credit is not None
+    return Fraction(*credit.share) / PERCENT, credit.amount
 
 
 BANDED = agreement(API, credits_=[CreditTerm("api", BANDS)])
@@ -181,10 +182,10 @@ def test_a_rolling_window_is_judged_up_to_now_and_paid_by_the_whole_reporting_pe
     assert due(monitor, "api") == (0, "0.00")
 
 
-def test_what_no_remedy_names_has_no_stake_and_without_a_fee_there_is_no_amount() -> None:
+def test_what_no_remedy_names_has_no_credit_and_without_a_fee_there_is_no_amount() -> None:
     terms = agreement(API, CALLS, credits_=[CreditTerm("api", BANDS)], fee=None)
     monitor = judged(terms, heard(0, ServiceStatus.DOWN), at=DAY)
-    assert stakes(monitor)["calls"] is None
+    assert credits_due(monitor)["calls"] is None
     assert due(monitor, "api") == (25, None)
 
 
