@@ -59,12 +59,13 @@ mutate: $(VENV)/dev  ## Change the domain in one place at a time, and list the c
 parts: $(VENV)/runtime  ## Obtain everything that tests want beyond Python; builds with Go, some 6 minutes the first time
 	@$(BIN)/python -m slamon.demo.parts java kafka kafka-tools prometheus promtool alertmanager amtool helm schemas grafana-schema toxiproxy-server
 
-generate: $(VENV)/dev  ## Write anew what follows from other files: dashboards, the chart's files, references of settings and values
+generate: $(VENV)/dev  ## Write anew what follows from other files: dashboards, the chart's files, references of settings, values and metrics
 	@$(BIN)/python grafana/generate.py
 	@$(BIN)/python deploy/values_schema.py
 	@$(BIN)/python deploy/values_reference.py
 	@$(BIN)/python deploy/chart_rules.py
 	@$(BIN)/python deploy/settings_reference.py
+	@$(BIN)/python deploy/metrics_reference.py
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 locks: $(VENV)/dev  ## Pin what the project needs anew

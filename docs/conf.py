@@ -54,7 +54,7 @@ NAVIGATION = {
 FIRST = {
     "meaning": "facts-and-time calendars ticket-clocks cycles-and-reopening attainment availability exclusions requests"
     " periods-and-statements credits alerts standing agreements-in-time stories glossary",
-    "operating": "install kubernetes chart-values sizing security doctor behind dead-letters disaster-recovery upgrades repartition faults performance",
+    "operating": "install kubernetes chart-values sizing security doctor watching behind dead-letters disaster-recovery upgrades repartition faults performance",
 }
 
 
@@ -85,6 +85,8 @@ def navigation(page: str, pages: set[str]) -> dict[str, list[str]]:
 def completed(app: Sphinx, page: str, source: list[str]) -> None:
     """What a page says to readers, with what Sphinx has to know besides; no line moves."""
     text = re.sub(r'<a id="([\w-]+)"></a>', r"[]{#\1}", source[0])
+    # Pygments' PromQL knows no colons, and so none of the names that are recorded.
+    text = re.sub(r"^( *```)promql$", r"\1text", text, flags=re.MULTILINE)
     for caption, pages in navigation(page, set(app.env.found_docs)).items():
         options = ":hidden:\n" + (f":caption: {caption}\n" if caption else "")
         entries = "".join(f"/{each}\n" for each in dict.fromkeys(pages))

@@ -7,6 +7,7 @@ from panels import NONE_IS_GOOD, PLAIN, Column, Query, Words, lines, numbers, ro
 from promql import CLOCK_BEHIND, NO_TASK, NOT_SCRAPED, lately, of_slamon, quantile
 
 RATE = "[$__rate_interval]"
+NOBODY_TO_NOTIFY = f"{NOT_SCRAPED}, or it has nobody to notify"
 
 
 def board() -> dashboard.Dashboard:
@@ -137,7 +138,8 @@ def _keeping_up() -> Panels:
         numbers(
             Words(
                 "Restores in the time shown",
-                "Tasks that rebuilt their state, the records read for it, and restores that were given up and begun again.",
+                "Tasks that rebuilt their state, the records read for it, restores that were given up and begun again, and running "
+                "tasks that were given up and read back because a commit failed.",
                 NOT_SCRAPED,
             ),
             "number",
@@ -145,8 +147,9 @@ def _keeping_up() -> Panels:
                 Query(lately("slamon_restore_duration_seconds_count", window="$__range"), "restores"),
                 Query(lately("slamon_restore_records_total", window="$__range"), "records read"),
                 Query(lately("slamon_restore_failures_total", window="$__range"), "given up"),
+                Query(lately("slamon_tasks_lost_total", window="$__range"), "running tasks given up"),
             ],
-            width=8, height=7, steps=PLAIN, colours={"given up": NONE_IS_GOOD},
+            width=8, height=7, steps=PLAIN, colours={"given up": NONE_IS_GOOD, "running tasks given up": NONE_IS_GOOD},
         ),
         numbers(
             Words(
@@ -199,15 +202,17 @@ def _events() -> Panels:
         ),
         numbers(
             Words(
-                "Rejected, last hour",
-                "Records that cannot be events, and of these what was more than the limits of a minute let into the dead "
-                "letters: counted there, with their offsets.",
+                "Rejected or lost, last hour",
+                "Records that cannot be events; of these what was more than the limits of a minute let into the dead letters: counted "
+                "there, with their offsets; and spans of the input that were deleted before they were read: that time counts "
+                "as not measured.",
                 NOT_SCRAPED,
             ),
             "number",
             [
                 Query(lately("slamon_events_rejected_total"), "rejected"),
                 Query(lately("slamon_dead_letters_tallied_total"), "not kept"),
+                Query(lately("slamon_input_gaps_total"), "spans lost"),
             ],
             width=3, height=8, steps=NONE_IS_GOOD,
         ),
@@ -245,25 +250,40 @@ def _telling() -> Panels:
         lines(
             Words(
                 "Notifications",
-                "Alerts a second that were taken, that were in deliveries which failed (they are tried again), and that were "
-                "given up.",
-                f"{NOT_SCRAPED}, or it has nobody to notify",
+                "Alerts a second that each receiver has taken; an Alertmanager is told again of what fires, each minute.",
+                NOBODY_TO_NOTIFY,
             ),
-            "a second",
-            Query(f"sum(rate(slamon_notifications_total{RATE}))", "taken"),
-            Query(f"sum(rate(slamon_notifications_failed_total{RATE}))", "failed"),
-            Query(f"sum(rate(slamon_notifications_dropped_total{RATE}))", "given up"),
-            width=12, height=8,
+            "a second", Query(f"sum by (receiver) (rate(slamon_notifications_total{RATE}))", "{{receiver}}"),
+            width=8, height=8,
+        ),
+        lines(
+            Words(
+                "Notifications not taken, by receiver",
+                "Within the hour before each instant: alerts in deliveries that failed, which are tried again, and alerts given up.",
+                NOBODY_TO_NOTIFY,
+            ),
+            "number",
+            Query("sum by (receiver) (round(increase(slamon_notifications_failed_total[1h])))", "{{receiver}}: failed"),
+            Query("sum by (receiver) (round(increase(slamon_notifications_dropped_total[1h])))", "{{receiver}}: given up"),
+            width=8, height=8,
         ),
         lines(
             Words(
                 "Queue of notifications",
-                "How full the fullest queue of each pod is; when it is full, the oldest are given up.",
-                f"{NOT_SCRAPED}, or it has nobody to notify",
+                "Alerts that wait to be taken, on the pod where most do; of a receiver that is no Alertmanager, records of the "
+                "alerts topic that it is behind. A line that stays above 0 is somebody who is not told.",
+                NOBODY_TO_NOTIFY,
             ),
-            "share",
-            Query("max by (instance) (slamon_notification_queue_length / slamon_notification_queue_capacity)", "{{instance}}"),
-            width=12, height=8, steps=((None, "green"), (0.5, "red")),
+            "number", Query("max by (receiver) (slamon_notification_queue_length)", "{{receiver}}"), width=5, height=8,
+        ),
+        numbers(
+            Words(
+                "Fullest queue",
+                "Share of the room that is taken in the fullest queue of an Alertmanager; when it is full, the oldest are given up.",
+                f"{NOT_SCRAPED}, or it notifies no Alertmanager",
+            ),
+            "share", [Query("max(slamon_notification_queue_length / slamon_notification_queue_capacity)")],
+            width=3, height=8, steps=((None, "green"), (0.5, "red")),
         ),
     ]  # fmt: skip
 

@@ -73,6 +73,9 @@ DOUBTS = {
     "Alerts have waited for five minutes to be delivered": "max(min_over_time(slamon_notification_queue_length[5m])) > 0",
     "Alerts were given up within the hour": "sum(increase(slamon_notifications_dropped_total[1h])) > 0",
     "Records were rejected within the hour: what they say counts nowhere": f"{lately('slamon_events_rejected_total')} > 0",
+    "Input was deleted before it was read, within the hour: that time counts as not measured": (
+        f"{lately('slamon_input_gaps_total')} > 0"
+    ),
     "The newest agreement files were refused; the earlier ones are in use": (
         "min(slamon_config_last_reload_successful) == 0"
     ),

@@ -238,12 +238,15 @@ def rows(
     columns: Sequence[Column],
     *,
     sort: str,
+    then: str = "",
     descending: bool = False,
     width: int = 24,
     height: int,
     of: str = "",
 ) -> Builder[Panel]:
-    """A table, sorted by the column titled `sort`.
+    """A table, sorted by the column titled `sort`, and where that is equal upwards by `then`.
+
+    Grafana takes an empty cell for less than any other: upwards it comes first.
 
     A row for each set of labels that the columns' queries share; `of` is one more query that gives labels only.
     """
@@ -256,7 +259,13 @@ def rows(
         .datasource(PROMETHEUS)
         .thresholds(_thresholds(PLAIN))
         .filterable(True)
-        .sort_by([common.TableSortByFieldState().display_name(sort).desc(descending)])
+        .sort_by(
+            [
+                common.TableSortByFieldState().display_name(title).desc(descending and title == sort)
+                for title in (sort, then)
+                if title
+            ]
+        )
         .height(height)
         .span(width)
     )

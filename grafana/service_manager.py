@@ -11,7 +11,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import DashboardLinkType, VariableOption
 from on_call import BY_STANDING, STANDING_MEANS
 from panels import PLAIN, Column, Query, Words, bars, lines, numbers, rows
-from promql import AT_STAKE, CREDIT, FEE, HOUR, MONEY, NO_OBJECTIVES, NOT_SCRAPED, OBJECTIVE, one, standing
+from promql import CREDIT, FEE, HOUR, MONEY, NO_OBJECTIVES, NOT_SCRAPED, OBJECTIVE, one, standing
 
 CHOICES_OF_BEFORE = ("1d", "7d", "28d", "30d", "31d", "91d", "365d")
 BEFORE = "30d"
@@ -125,7 +125,7 @@ def _to_date() -> Panels:
                 Column("Credit", expr=one("slamon_objective_credit_ratio"), unit="share"),
                 Column("Period ends", expr=f"{one('slamon_objective_period_end_timestamp_seconds')} * 1000", unit="instant"),
             ],
-            of=f"{stands} * on ({OBJECTIVE}) group_left (kind, target) {promised}", sort="Margin", height=16,
+            of=f"{stands} * on ({OBJECTIVE}) group_left (kind, target) {promised}", sort="Standing", then="Margin", height=16,
         ),
         bars(
             Words(
@@ -167,15 +167,13 @@ def _costs() -> Panels:
         rows(
             Words(
                 "Credits by agreement",
-                "What is owed for the running period of each agreement, how far it can still grow at the most, and the fee. "
-                f"{stands} The agreement's common cap is taken off what is due, not off what can still come.",
+                f"What is owed for the running period of each agreement, its common cap taken into account, and the fee. {stands}",
                 nothing,
             ),
             [
                 Column("Customer", label="customer", to=ON_CALL),
                 Column("Agreement", label="agreement"),
                 Column("Credit due", expr=f"sum by ({by_agreement}) ({CREDIT})", unit="money"),
-                Column("At stake", expr=f"sum by ({by_agreement}) ({AT_STAKE})", unit="money"),
                 Column("Fee", expr=f"max by ({by_agreement}) ({FEE})", unit="money"),
                 Column("Currency", label=MONEY),
             ],
@@ -250,8 +248,8 @@ def _compared() -> Panels:
             [
                 Column("Change", expr=f"{ATTAINED} - {then}", unit="share", steps=LOW),
                 Column("Attained now", expr=f"{ATTAINED} and on ({OBJECTIVE}) {then}", unit="share"),
-                Column("Attained before", expr=then, unit="share"),
-                Column("Target before", expr=one("slamon_objective_target_ratio", at=ago), unit="share"),
+                Column("Attained before", expr=f"{then} and on ({OBJECTIVE}) {ATTAINED}", unit="share"),
+                Column("Target before", expr=f"{one('slamon_objective_target_ratio', at=ago)} and on ({OBJECTIVE}) ({ATTAINED} and {then})", unit="share"),
                 Column("Customer", label="customer", to=ON_CALL),
                 Column("Agreement", label="agreement"),
                 Column("Objective", label="objective"),

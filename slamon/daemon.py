@@ -21,7 +21,7 @@ from slamon.domain.decisions import Transition
 from slamon.domain.events import DAY, SECOND
 from slamon.domain.monitor import Monitor
 from slamon.kafka import clients
-from slamon.kafka.deliveries import Begun, Deliveries
+from slamon.kafka.deliveries import Deliveries
 from slamon.kafka.observations import Committed, Observations, Proved, Restored
 from slamon.kafka.partitioner import partition_for
 from slamon.kafka.source import Source, only
@@ -119,7 +119,7 @@ class Daemon:
             self._proved_at[partition] = task.proved_at or 0.0
             firing = tuple(task.firing())
             self._notifier.begin(partition, firing)
-            self._deliveries.begin(partition, Begun(task.alerts.seen_to, firing))
+            self._deliveries.begin(partition, task.alerts.seen_to, firing)
         elif state in ("parked", "failed", "closed") and not self._stopping.is_set():
             self._deliveries.forget(partition)
             self._notifier.forget(partition)  # while stopping, the last transitions are still to be told
@@ -139,6 +139,7 @@ class Daemon:
                 **transition.labels,
             )
         self._notifier.commit(committed.partition, transitions)
+        self._deliveries.commit(committed.partition, transitions)
 
     def _restored(self, restored: Restored) -> None:
         self._metrics.restore_duration.observe(restored.seconds)

@@ -104,7 +104,7 @@ def _why(settings: Settings, fired: AlertTransition) -> dict[str, str]:
     return {name: route for name, route in found.items() if route is not None}
 
 
-async def test(settings: Settings, asked: Asked, agreements: Sequence[Agreement], out: TextIO) -> int:
+async def send(settings: Settings, asked: Asked, agreements: Sequence[Agreement], out: TextIO) -> int:
     """Sends it. The exit code: 1 if it was not taken everywhere. Raises UnknownReceiver, receivers.Unusable."""
     fired = sample(asked, agreements, clock.now())
     names = _chosen(settings, asked, fired)

@@ -8,7 +8,7 @@ import logging
 import click
 
 from slamon import __version__
-from slamon.cli import agreements, dead_letters, doctor, judging, kafka, notify, running
+from slamon.cli import agreements, changes, dead_letters, doctor, judging, kafka, notify, running
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -23,7 +23,7 @@ COMMANDS: tuple[click.Command, ...] = (
     running.run,
     running.demo,
     agreements.check,
-    agreements.agreements_group,
+    changes.group,
     agreements.import_group,
     agreements.schema_command,
     judging.replay,

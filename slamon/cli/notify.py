@@ -58,4 +58,4 @@ def notify_test(
             sys.exit(notify.dry_run(settings, asked, agreements, sys.stdout))
     except ValueError as error:
         fail(str(error), USAGE)
-    sys.exit(finish(lambda: notify.test(settings, asked, agreements, sys.stdout)))
+    sys.exit(finish(lambda: notify.send(settings, asked, agreements, sys.stdout)))

@@ -160,7 +160,10 @@ def restated(old: Judged, new: Judged, said: Iterable[Statement]) -> Restated:
     known = [(one, old.statements.get(period_of(one))) for one in again]
     return Restated(
         again=len(again),
-        otherwise=sum(before is None or verdict_of(before) != verdict_of(one) for one, before in known),
+        otherwise=sum(
+            before is None or (before.outcome, before.credit) != (one.outcome, one.credit)
+            for one, before in known
+        ),
         first=sum(one.revision == 1 for one in said),
         left=len(old.statements.keys() - new.statements.keys()),
     )

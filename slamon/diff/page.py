@@ -277,7 +277,7 @@ def _standings(pairs: Iterable[Pair[Any, Standing]], zone: str) -> Iterator[Row]
 def _statements(pairs: Iterable[Pair[Any, Statement]], versions: Sequence[Agreement]) -> Iterator[Row]:
     """Periods in a row of which the same is told stand together."""
     zone = versions[0].zone
-    told = ((pair, _figures(pair, zone, _STATEMENT, _MORE_OF_STATEMENT)) for pair in pairs)
+    told = ((pair, _verdict(pair, zone)) for pair in pairs)
     for (objective, figures), alike in groupby(told, key=lambda one: (one[0].key.objective, one[1])):
         periods = [_period(pair.key, versions) for pair, _ in alike]
         span = f"{periods[0]} to {periods[-1]}" if len(periods) > 1 else periods[0]
@@ -285,16 +285,29 @@ def _statements(pairs: Iterable[Pair[Any, Statement]], versions: Sequence[Agreem
         yield from _rows([objective, f"  {span}", *count], figures)
 
 
+def _verdict(pair: Pair[Any, Statement], zone: str) -> list[tuple[str, str, str]]:
+    """Where the verdict is the same, what else differs is named only: there may be a statement for each month of years."""
+    first, *others = _figures(pair, zone, _STATEMENT, _MORE_OF_STATEMENT)
+    besides = {figure.name for figure in _MORE_OF_STATEMENT} & {name for name, _, _ in others}
+    return (
+        [first, ("besides", listed(name for name, _, _ in others), "differ")] if besides else [first, *others]
+    )
+
+
 def _period(key: PeriodKey, versions: Sequence[Agreement]) -> str:
-    """`2026-10`; of a period that is no whole one, its first and last day."""
+    """`2026-10`; of a window that rolls, its last day; of what is no whole period, the first and the last."""
+    zone = versions[0].zone
+    last = f"{local(key.end - 1, zone):%Y-%m-%d}"
     for version in versions:
         for one in version.objectives:
-            if one.name == key.objective and time_window(one).unit is not None:
-                unit = unit_of(version, one)
-                if period_at(unit, version.zone, key.start) == (key.start, key.end):
-                    return notation_of(unit, version.zone, key.start)
-    zone = versions[0].zone
-    return f"{local(key.start, zone):%Y-%m-%d}/{local(key.end - 1, zone):%Y-%m-%d}"
+            if one.name != key.objective:
+                continue
+            if time_window(one).rolling is not None:
+                return last
+            unit = unit_of(version, one)
+            if period_at(unit, version.zone, key.start) == (key.start, key.end):
+                return notation_of(unit, version.zone, key.start)
+    return f"{local(key.start, zone):%Y-%m-%d}/{last}"
 
 
 def _open(pairs: Sequence[Pair[Any, ClockRecord]], zone: str) -> Iterator[Row]:
@@ -401,10 +414,13 @@ def page(compared: Compared, width: int) -> Iterator[RenderableType]:
             yield _table(rows) if rows else Text("\nNothing that was judged comes out otherwise.")
         yield Text("")
     if consequences is not None:
-        if consequences.money:
+        if any(one.old != one.new or one.booked for one in consequences.money.values()):
             yield heading("Credits")
             yield indented(_money(consequences))
             yield Text("")
+        elif consequences.money:
+            sums = (_amount(one.old, currency) for currency, one in in_sum(consequences.money).items())
+            yield Text(f"Credits stay as they are: {listed(sums)}.\n")
         taken_up = list(_taken_up(consequences.restated, consequences.sides))
         if taken_up:
             yield heading("When a running slamon takes it into use")

@@ -64,7 +64,7 @@ from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket, ending_of, wanted_alert
 
 STANDING_EVERY = MINUTE  # a standing is written at once when what matters changes, else so often
-BETWEEN_BREAKS = 50  # tickets judged in one go, some ms
+BETWEEN_BREAKS = 50  # tickets judged, or standings said, in one go, some ms
 A_WATCH = 10  # tickets take as long as a watch
 AT_HAND = 15 * MINUTE  # so long a decided ticket waits to be heard of again before it is packed
 PACKED_AT_ONCE = 200  # tickets at one advance, some ms
@@ -332,7 +332,7 @@ class Monitor:
             if self._dirty or self._orphans:
                 yield from self._judging(now, 2 * now, now - self._on_time)
         if self._durable:
-            self._say_standings(now)
+            yield from self._saying_standings(now)
             self._pack_decided(now)
             if self._keep is not None:
                 self._forget_some(now)
@@ -722,12 +722,15 @@ class Monitor:
             self._said[id(watch)] = (now, standing)
             self._decisions.append(StandingChanged(standing))
 
-    def _say_standings(self, now: int) -> None:
+    def _saying_standings(self, now: int) -> Generator[None]:
+        """All of them, now and then, with breaks; given up before the end, it begins anew the next time."""
         if self._swept_at is not None and now - self._swept_at < STANDING_EVERY:
             return
-        self._swept_at = now
-        for watch in self.watches():
+        for number, watch in enumerate(self.watches(), 1):
             self._say_standing(watch, now)
+            if number % BETWEEN_BREAKS == 0:
+                yield
+        self._swept_at = now
 
     # What is asked of it --------------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ The rules:
   more, for each receiver and partition. Nobody is a member of that group; partitions are those of the tasks.
 - Beside the offset stands what the receiver was told and not yet seen end (`told`). So what it was never told has no
   end for it either, whatever the routes were meanwhile; and a repetition in the topic is not told again.
-- A receiver without an offset is new: it begins with what fires when the task begins, and goes on from there. So does one
-  whose place in the topic is gone; what it missed is counted.
+- A receiver without an offset is new: it begins with what fires, and goes on from where the task began. One whose place in
+  the topic is gone hears what fires and it was not told, and goes on with what is left; what it missed is counted.
 - What became true, ended, and was learnt of only when it was long over is told to nobody.
 - Before each request, and before each commit, it is asked whether the task is provably ours (`may_send`): a process that
   was frozen tells nothing, and moves no offset. Two owners could at worst repeat an alert: neither commits what it has
@@ -55,12 +55,7 @@ LOOK_AT_END = 10.0  # s between two looks at how much waits, while a receiver do
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """Where a task began: all before `offset` of its alerts is known to it, and these of them fire."""
-
-    offset: int
-    firing: tuple[AlertTransition, ...]
+Firing = dict[str, AlertTransition]  # what fires of a task, as far as it is committed, by alert id
 
 
 @dataclass(slots=True, eq=False)
@@ -68,12 +63,12 @@ class _Share:
     """One partition, as one receiver is told of it while the task is ours."""
 
     tp: TopicPartition
-    begun: Begun
+    begun: int  # all before this offset of its alerts was known to the task when it began …
+    firing: Firing  # … and this fires now
     told: Told = field(default_factory=Told)
     since: dict[str, int] = field(default_factory=dict)  # alert id → when it fired, as far as seen
     position: int | None = None  # None: what was committed is not known yet
     placed: bool = False  # the position is one that the log has
-    gone: bool = False  # the task went away
     halt: asyncio.Event = field(default_factory=asyncio.Event)  # finish what is under way, then end
     end: int = 0  # of the log, as last seen
     looked_at: float = 0.0  # when that was
@@ -82,7 +77,7 @@ class _Share:
 
     @property
     def waiting(self) -> int:
-        return max(0, self.end - (self.position or 0)) if self.position is not None else 0
+        return 0 if self.position is None else max(0, self.end - self.position)
 
 
 class Deliveries:
@@ -99,14 +94,28 @@ class Deliveries:
         self._limit: asyncio.Timeout | None = None
         self._stop_at: float | None = None
         self._of = [_Delivery(settings, one, may_send, partitions) for one in receivers]
+        self._firing: dict[int, Firing] = {}  # by partition
 
-    def begin(self, partition: int, begun: Begun) -> None:
-        """The task runs here from now on."""
+    def begin(self, partition: int, offset: int, firing: Iterable[AlertTransition]) -> None:
+        """The task runs here from now on: what stands before `offset` of its alerts is known to it, and these fire."""
+        self._firing[partition] = {one.id: one for one in firing}
         for one in self._of:
-            one.begin(partition, begun)
+            one.begin(partition, offset, self._firing[partition])
+
+    def commit(self, partition: int, transitions: Iterable[AlertTransition]) -> None:
+        """These transitions were committed, in this order."""
+        firing = self._firing.get(partition, {})
+        for one in transitions:
+            held = firing.get(one.id)  # may be of a later episode than what is only sent again
+            if one.transition is Transition.FIRED:
+                if held is None or held.episode < one.episode:
+                    firing[one.id] = one
+            elif held is not None and held.episode <= one.episode:
+                del firing[one.id]
 
     def forget(self, partition: int) -> None:
         """The task went away."""
+        self._firing.pop(partition, None)
         for one in self._of:
             one.forget(partition)
 
@@ -117,6 +126,7 @@ class Deliveries:
             async with self._limit, asyncio.TaskGroup() as group:
                 for one in self._of:
                     group.create_task(one.run(), name=f"delivery to {one.name}")
+        self._limit = None  # without receivers this is over at once
 
     def stop(self, seconds: float) -> None:
         """Tell what stands in the topic now within so many seconds, then end `run`."""
@@ -152,15 +162,14 @@ class _Delivery:
         self._failure: BaseException | None = None  # of this connection
         self._failures = 0  # connections since the last one that worked
 
-    def begin(self, partition: int, begun: Begun) -> None:
+    def begin(self, partition: int, offset: int, firing: Firing) -> None:
         self.forget(partition)
-        self._shares[partition] = _Share(TopicPartition(self._topic, partition), begun)
+        self._shares[partition] = _Share(TopicPartition(self._topic, partition), offset, firing)
         self._changed.set()
 
     def forget(self, partition: int) -> None:
         share = self._shares.pop(partition, None)
         if share is not None:
-            share.gone = True
             share.halt.set()
             self._tell_waiting()
             self._changed.set()
@@ -294,10 +303,12 @@ class _Delivery:
                     share.committed = (known.offset, known.metadata or "")
             first = (await consumer.beginning_offsets([tp]))[tp]
             end = (await consumer.end_offsets([tp]))[tp]
-        share.since = {one.id: one.at for one in share.begun.firing}
+        share.since |= {
+            one.id: one.at for one in share.firing.values() if share.told.episode(one.id) == one.episode
+        }
         if share.position is None:
             log.info("receiver_begins", receiver=self.name, partition=tp.partition)
-            share.position, share.told.beginning = _within(share.begun.offset, first, end), True
+            share.position, share.told.beginning = _within(share.begun, first, end), True
         elif share.position < first:
             lost = first - share.position
             log.error("alerts_gone", receiver=self.name, partition=tp.partition, at_most=lost)
@@ -311,12 +322,12 @@ class _Delivery:
                 told=share.position,
                 end=end,
             )
-            share.position, share.told.beginning = _within(share.begun.offset, first, end), True
+            share.position, share.told.beginning = _within(share.begun, first, end), True
         share.placed = True
         self._saw_end(share, end)
 
     async def _tell_firing(self, consumer: Any, share: _Share) -> None:
-        for alert in share.begun.firing:
+        for alert in list(share.firing.values()):
             if self._concerns(share, alert) and not await self._deliver(consumer, share, alert):
                 return
         share.told.beginning = False

@@ -35,8 +35,8 @@ from slamon.outputs.exposition import (
     objective_facts,
 )
 
-TICKETS_AT_ONCE = 200  # looked at in one go, in some 2 ms if all of them have changed
-EFFORT_AT_ONCE = 4_000  # one is half a microsecond, about
+TICKETS_AT_ONCE = 100  # looked at in one go, in a ms or two if all of them have changed
+EFFORT_AT_ONCE = 2_000  # one is half a microsecond, about
 A_QUIET_ONE, A_FRESH_ONE = 4, 200  # a customer as seen before, and an objective seen anew
 
 NO_CLOCKS = OpenClocks(0, 0, 0)

@@ -109,9 +109,13 @@ def config(place: Place, guarded: Kafka, certificates: Certificates) -> Path:
     """Settings by which slamon is the guest."""
     sasl = {"mechanism": "SCRAM-SHA-512", "username": GUEST, "password": PASSWORD}
     security = {"protocol": "SASL_SSL", "tls": {"ca_file": str(certificates.ca)}, "sasl": sasl}
-    return place.like(
+    config = place.like(
         "guest.yaml", bootstrap_servers=guarded.bootstrap_of("PASSWORDS"), security=security, commit_timeout=5
     )
+    said = orjson.loads(config.read_bytes())
+    said["notifier"] |= {"receivers": {"team": {"log": {}}}, "routes": [{"receivers": ["team"]}]}
+    config.write_bytes(orjson.dumps(said))
+    return config
 
 
 def without(acl: Acl, operation: str, among: Iterable[Acl]) -> list[Acl]:
@@ -135,6 +139,11 @@ async def test_with_exactly_these_rights_topics_are_made_events_published_and_ju
     daemon = await place.running(config)
     await place.producer.send_and_wait(place.names.tickets, b"no event", key=b"acme")
     await alert_of(place, "T-1")
+
+    async def told() -> bool:
+        return bool(daemon.said("notification"))
+
+    await until(told, "the receiver is told")
 
     async def rejected() -> bool:
         daemon.assert_goes_on()

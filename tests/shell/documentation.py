@@ -58,6 +58,8 @@ KINDS = {
 
 # Page and kind → the test that takes the block from there.
 ELSEWHERE = {
+    ("docs/agreements.md", "sh pipeline"): "tests/shell/test_review_of_changes.py",
+    ("docs/agreements.md", "yaml pipeline"): "tests/shell/test_review_of_changes.py",
     ("docs/notifications.md", "python"): "tests/shell/test_receivers.py",
     ("docs/notifications.md", "yaml shipped slack"): "tests/shell/test_receivers.py",
 }

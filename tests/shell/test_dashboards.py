@@ -231,6 +231,20 @@ def test_every_board_has_the_name_and_address_that_the_others_link_to() -> None:
     assert {board["uid"]: board["title"] for board in boards} == TITLES
 
 
+def test_a_page_that_sends_its_reader_to_a_panel_names_one_that_is_there() -> None:
+    boards = [json.loads(file.read_text()) for file in BOARDS]
+    there = {(panel["title"], board["title"]) for board in boards for panel in board["panels"]}
+    named = {
+        (*found, page.name)
+        for page in (ROOT / "docs").rglob("*.md")
+        for found in re.findall(
+            r"\*\*([^*]+)\*\*,? of the board \*([^*]+)\*", " ".join(page.read_text(encoding="utf-8").split())
+        )
+    }
+    assert named
+    assert {(title, board, page) for title, board, page in named if (title, board) not in there} == set()
+
+
 def test_queries_lists_every_query_of_every_board_without_variables() -> None:
     boards = [json.loads(file.read_text()) for file in BOARDS]
     targets = sum(len(panel["targets"]) for panel in PANELS.values())
@@ -428,9 +442,9 @@ ZEROS_WITHOUT_WORK: Mapping[str, Sequence[Series]] = {
     "slamon / on call: Clocks not shown": [ZERO],
     "slamon / on call: Reasons to doubt this board": [{'{reason="No task runs: nothing is judged"}': 1.0}],
     "slamon / itself: Pods": [{'{instance="a", version="1"}': 1.0}, {}, {}, {}, {}, {}],
-    "slamon / itself: Restores in the time shown": [ZERO, ZERO, ZERO],
-    "slamon / itself: Events that are odd": [ZERO, ZERO, ZERO, ZERO],
-    "slamon / itself: Rejected, last hour": [ZERO, ZERO],
+    "slamon / itself: Restores in the time shown": [ZERO] * 4,
+    "slamon / itself: Events that are odd": [ZERO] * 4,
+    "slamon / itself: Rejected or lost, last hour": [ZERO] * 3,
     "slamon / itself: Series of objectives": [{}, {}, ZERO],
 }
 
@@ -560,6 +574,7 @@ CAUSES: Mapping[str, tuple[Series, Mapping[str, str]]] = {
         WITH_A_TASK,
         {'slamon_events_rejected_total{instance="a", reason="not_json"}': "_x90 1x30"},
     ),
+    "Input was deleted": (WITH_A_TASK, {'slamon_input_gaps_total{instance="a"}': "0x90 2x30"}),
     "The newest agreement files were refused": (
         {
             **WITH_A_TASK,
@@ -592,7 +607,7 @@ def test_a_record_that_is_the_first_to_be_rejected_for_its_reason_is_counted(
     }
     by_reason = {'{reason="malformed"}': 0.0, '{reason="wrong_partition"}': 1.0}
     answers = [
-        (of_panel("Rejected, last hour", "itself"), {"{}": 1.0}),
+        (of_panel("Rejected or lost, last hour", "itself"), {"{}": 1.0}),
         (of_panel("Records rejected, by reason", "itself"), by_reason),
     ]
     ask(promtool, tmp_path, SCRAPED, answers, changes)

@@ -820,6 +820,29 @@ async def test_one_alert_that_is_refused_does_not_hold_up_the_others() -> None:
         assert running.count("slamon_notifications_failed_total") == 0
 
 
+async def test_of_a_batch_that_was_refused_but_taken_in_part_nothing_is_lost_and_only_the_fault_is_dropped() -> (
+    None
+):
+    """Alertmanager stores the valid alerts of a request that it answers with 400."""
+    standin = Standin()
+
+    def stores_what_is_valid(_: web.Request, body: list[dict[str, Any]]) -> web.Response | None:
+        valid = [alert for alert in body if alert["labels"]["ticket"] != "T-13"]
+        if len(valid) == len(body):
+            return None
+        standin.requests.append(valid)
+        return web.json_response("at least one alert is invalid", status=400)
+
+    standin.answers = [stores_what_is_valid]
+    async with serving(standin) as url, notifying(url, batch_size=16) as running:
+        running.notifier.commit(0, [fired(f"T-{number}") for number in range(40)])
+        await until(lambda: running.count("slamon_notifications_dropped_total") == 1)
+        await until(lambda: running.count("slamon_notification_queue_length") == 0)
+        assert set(standin.told) == {f"T-{number} fired" for number in range(40) if number != 13}
+        assert running.count("slamon_notifications_total") == 39
+        assert running.count("slamon_notifications_failed_total") == 0
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 307])
 async def test_what_a_proxy_says_about_itself_refuses_no_alert(status: int) -> None:
     standin = Standin([answer(status, "<html>", Location="/am/api/v2/status"), taken])

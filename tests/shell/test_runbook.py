@@ -120,6 +120,14 @@ def test_a_line_of_the_log_that_is_named_is_written() -> None:
     assert named <= written
 
 
+def test_a_panel_that_is_named_is_on_its_board() -> None:
+    boards = [json.loads(file.read_text()) for file in (ROOT / "grafana").glob("*.json")]
+    panels = {(board["title"], panel["title"]) for board in boards for panel in board["panels"]}
+    for alert, text in PAGES.items():
+        named = re.findall(r"\*\*([^*]+)\*\*\s+of\s+the\s+board\s+\*([^*]+)\*", text)
+        assert {(" ".join(board.split()), " ".join(panel.split())) for panel, board in named} <= panels, alert
+
+
 def test_the_rules_lead_to_the_pages_as_they_are_published() -> None:
     for alert, rule in ALERTS.items():
         assert yaml.safe_dump(rule).count(f"/runbook/{alert}/") == 1
