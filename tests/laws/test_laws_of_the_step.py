@@ -777,11 +777,22 @@ def test_a_calendar_period_is_breached_on_the_page_and_in_the_alerts_at_once(
 
 def test_the_worlds_have_what_the_laws_speak_of() -> None:
     """A law over worlds in which nothing happens proves nothing."""
+    wanted: set[object] = {
+        (ClockState.RUNNING, ClockOutcome.PENDING),
+        (ClockState.PAUSED, ClockOutcome.PENDING),
+        (ClockState.STOPPED, ClockOutcome.MET),
+        (ClockState.STOPPED, ClockOutcome.MISSED),
+        (ClockState.RUNNING, ClockOutcome.MISSED),
+        (ClockState.VOID, ClockOutcome.VOID),
+        *Outcome,
+    }
     seen: set[object] = set()
 
-    @settings(deadline=None, max_examples=600, database=None, derandomize=True)
+    @settings(deadline=None, max_examples=6000, database=None, derandomize=True)
     @given(worlds)
     def look(world: World) -> None:
+        if wanted <= seen:
+            return  # which examples are drawn depends on what else the process has loaded, so there are plenty
         transitions: list[AlertTransition] = []
         replay = Replay(world.agreements, until=world.until, on_alert=transitions.append)
         for event in sorted(world.events, key=lambda event: event.time):
@@ -793,15 +804,7 @@ def test_the_worlds_have_what_the_laws_speak_of() -> None:
         seen.update((one.labels["alertname"], one.transition) for one in transitions)
 
     look()
-    assert {
-        (ClockState.RUNNING, ClockOutcome.PENDING),
-        (ClockState.PAUSED, ClockOutcome.PENDING),
-        (ClockState.STOPPED, ClockOutcome.MET),
-        (ClockState.STOPPED, ClockOutcome.MISSED),
-        (ClockState.RUNNING, ClockOutcome.MISSED),
-        (ClockState.VOID, ClockOutcome.VOID),
-        *Outcome,
-    } <= seen
+    assert wanted <= seen
     assert {
         (name, transition)
         for name in (
