@@ -686,8 +686,21 @@ class Prometheus(_WebServer):
 
 
 class Alertmanager(_WebServer):
-    """An Alertmanager of our own that talks to no other. `config` is the text of alertmanager.yml."""
+    """An Alertmanager of our own. `config` is the text of alertmanager.yml.
 
-    def __init__(self, folder: Path, *, program: Path, config: str, flags: Sequence[str] = ()) -> None:
-        own = [f"--storage.path={folder.absolute() / 'data'}", "--cluster.listen-address="]
+    `cluster`: the ports on which it and its peers talk to each other, its own first; without, it talks to no other.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        program: Path,
+        config: str,
+        cluster: Sequence[int] = (),
+        flags: Sequence[str] = (),
+    ) -> None:
+        own = [f"--storage.path={folder.absolute() / 'data'}"]
+        listen, *peers = (f"{HOST}:{port}" for port in cluster) if cluster else ("",)
+        own += [f"--cluster.listen-address={listen}", *(f"--cluster.peer={peer}" for peer in peers)]
         super().__init__("alertmanager", folder, program, config, [*own, *flags])

@@ -141,6 +141,10 @@ class AlertBook:
         """Whether an alert of the subject ever fired."""
         return subject in self._of
 
+    def fires(self, subject: Subject) -> bool:
+        """Whether an alert of the subject does."""
+        return any(memory.firing is not None for memory in self.of(subject).values())
+
     def count(self) -> int:
         """Of memories."""
         return sum(map(len, self._of.values()))

@@ -28,20 +28,21 @@ class Tally:
             int
         ] = []  # of those, the last instants before they pass their first step, sorted
 
-    def _decided(self, outcome: ClockOutcome) -> list[int] | None:
-        if outcome is ClockOutcome.MET:
-            return self.met
-        return self.missed if outcome is ClockOutcome.MISSED else None
-
     def decide(self, outcome: ClockOutcome, at: int | None) -> None:
-        decided = self._decided(outcome)
-        if decided is not None and at is not None:
-            insort(decided, at)
+        if at is None:
+            return
+        if outcome is ClockOutcome.MET:
+            insort(self.met, at)
+        elif outcome is ClockOutcome.MISSED:
+            insort(self.missed, at)
 
     def undecide(self, outcome: ClockOutcome, at: int | None) -> None:
-        decided = self._decided(outcome)
-        if decided is not None and at is not None:
-            del decided[bisect_left(decided, at)]
+        if at is None:
+            return
+        if outcome is ClockOutcome.MET:
+            del self.met[bisect_left(self.met, at)]
+        elif outcome is ClockOutcome.MISSED:
+            del self.missed[bisect_left(self.missed, at)]
 
     def expect(self, warned_at: int | None) -> None:
         """A cycle is pending."""

@@ -19,10 +19,20 @@ from slamon.domain.alerts import Subject
 from slamon.domain.attainment import Tally
 from slamon.domain.availability_watch import AvailabilityWatch
 from slamon.domain.cold_tickets import ColdTickets
-from slamon.domain.decisions import AlertMemory, Credit, FactKey, Kept, Outcome, Statement
+from slamon.domain.decisions import (
+    AlertMemory,
+    Credit,
+    DecidedClock,
+    FactKey,
+    Kept,
+    Outcome,
+    Statement,
+    Upshot,
+)
 from slamon.domain.events import ExclusionEvent, TicketEvent, order_key
 from slamon.domain.exclusions import Declared, declared
 from slamon.domain.intervals import FOREVER, Span
+from slamon.domain.judged_by import judged_by
 from slamon.domain.request_log import RequestLog
 from slamon.domain.requests_watch import RequestsWatch
 from slamon.domain.service_credits import (
@@ -36,10 +46,11 @@ from slamon.domain.service_timeline import ServiceTimeline
 from slamon.domain.slot_facts import SlotFacts
 from slamon.domain.terms import Terms, judged_period
 from slamon.domain.terms_digest import terms_digest
-from slamon.domain.ticket_clock import Verdict
+from slamon.domain.ticket_clock import Mark, Verdict
 from slamon.domain.ticket_downtime import TicketDowntime
+from slamon.domain.ticket_rows import upshot_of
 from slamon.domain.ticket_watch import TicketWatch
-from slamon.domain.tickets import Look, Ticket
+from slamon.domain.tickets import Identity, Look, Ticket
 from slamon.domain.watching import subject_of
 
 ServiceWatch = AvailabilityWatch | RequestsWatch
@@ -58,7 +69,7 @@ class Customer:
         ]
         self._boundaries = sorted({at for terms in self.terms for at in terms.boundaries})
         self.tickets: dict[str, Ticket] = {}
-        self.cold = ColdTickets()  # decided ones; a ticket is in one of the two
+        self.cold = ColdTickets(customer)  # decided ones; a ticket is in one of the two
         self.version = 0  # rises whenever a ticket was judged, or is forgotten
         self.pending: dict[str, Ticket] = {}  # those with a clock that is not decided
         self.exclusions: dict[str, list[ExclusionEvent]] = {}
@@ -92,6 +103,15 @@ class Customer:
                         assert_never(objective)
         self.watch_of: dict[Subject, Watch] = {watch.subject: watch for watch in self.watches()}
         self._digests = {(one.name, one.start): terms_digest(one) for one in ordered}
+        # By its place an upshot names an objective, so that it is short:
+        self._place_of = {
+            (watch.agreement.name, id(watch.objective)): place
+            for place, watch in enumerate(self.ticket_watches)
+        }
+        self._tally_of = [
+            self.tally(watch.agreement.name, watch.objective.name) for watch in self.ticket_watches
+        ]
+        self.judged_by = judged_by(ordered)
         self.hears_tickets = bool(self.ticket_watches or self._downtimes)
 
     def watches(self) -> Iterator[Watch]:
@@ -202,51 +222,100 @@ class Customer:
             found = self.tickets[ticket] = Ticket(self.id, ticket, self.terms, self._boundaries)
         return found
 
-    def take_back(self, ticket: str, events: Iterable[TicketEvent], now: int) -> Ticket:
-        """The ticket that was released with these events, as it was then: what it came to is counted already."""
-        found = self.tickets[ticket] = self.read_again(ticket, events, now)
-        return found
-
-    def read_again(self, ticket: str, events: Iterable[TicketEvent], now: int) -> Ticket:
-        """What the ticket of these events is; it is not taken into account."""
-        found = Ticket(self.id, ticket, self.terms, self._boundaries)
-        for event in events:
-            found.add(event)
-        found.read(now)
-        found.verdicts = {identity: verdict for identity, _, verdict in found.look(now)}
+    def take_back(self, ticket: str, kept: Kept) -> Ticket:
+        """The ticket that was released; what it came to is counted already. It is to be judged: its clocks are not read."""
+        found = self.tickets[ticket] = Ticket(self.id, ticket, self.terms, self._boundaries)
+        found.history.load(kept.events)
+        found.history.opening_unknown = kept.upshot.opening_unknown
+        found.verdicts = self._verdicts(kept.upshot)
+        found.told_in_full = True
         return found
 
     def every_ticket(self, now: int) -> Iterator[Ticket]:
-        """The packed ones as they would be read again at `now`."""
-        yield from self.tickets.values()
+        """Those that were not read as they would be at `now`."""
+        for ticket in self.tickets.values():
+            if not ticket.is_read:
+                ticket.read(now)
+            yield ticket
         for name in self.cold.names():
-            kept = self.cold.look(name)
-            if kept is not None:
-                yield self.read_again(name, kept.events, now)
+            events = self.cold.events(name)
+            if events:
+                packed = Ticket(self.id, name, self.terms, self._boundaries)
+                packed.history.load(events)
+                packed.read(now)
+                yield packed
 
     def events_of(self, ticket: str) -> tuple[TicketEvent, ...]:
         found = self.tickets.get(ticket)
-        if found is not None:
-            return tuple(found.history.events)
-        kept = self.cold.look(ticket)
-        return () if kept is None else kept.events
+        return self.cold.events(ticket) if found is None else tuple(found.history.events)
 
-    def pack(self, ticket: Ticket, alerts: dict[str, AlertMemory]) -> None:
-        """Keep a decided ticket, and its alerts, as bytes."""
+    def upshot(self, ticket: Ticket) -> Upshot:
+        """What a decided ticket came to."""
         holds = any(downtime.goes_on(ticket.id) for downtime in self._downtimes.values())
-        last = FOREVER if holds else ticket.last_instant()
-        self.cold.keep(ticket.id, Kept(tuple(ticket.history.events), alerts), last)
-        del self.tickets[ticket.id]
+        clocks = [
+            DecidedClock(
+                self._place_of[agreement, id(verdict.objective)],
+                cycle,
+                verdict.outcome,
+                verdict.decided_at,
+                verdict.marks,
+            )
+            for (agreement, _, cycle), verdict in ticket.verdicts.items()
+        ]
+        return Upshot(
+            self.judged_by,
+            FOREVER if holds else ticket.last_instant(),
+            ticket.history.opening_unknown,
+            tuple(clocks),
+        )
+
+    def _verdicts(self, upshot: Upshot) -> dict[Identity, Verdict]:
+        """What was told of the clocks that came to this."""
+        found: dict[Identity, Verdict] = {}
+        for clock in upshot.clocks:
+            watch = self.ticket_watches[clock.objective]
+            marks = tuple([Mark(*mark) for mark in clock.marks])
+            verdict = Verdict(
+                watch.objective, clock.outcome, clock.decided_at, marks, governed=False, warned_at=None
+            )
+            found[watch.agreement.name, watch.objective.measure.value, clock.cycle] = verdict
+        return found
+
+    def kept(self, ticket: Ticket, alerts: dict[str, AlertMemory]) -> Kept:
+        """A decided ticket, and its alerts."""
+        return Kept(tuple(ticket.history.events), self.upshot(ticket), alerts)
+
+    def restore_packed(self, ticket: str, packed: bytes) -> Upshot | None:
+        """Count what the ticket came to, and keep it as it is (see `ticket_rows`). None: it has to be judged."""
+        if self._downtimes:  # of which an upshot says nothing
+            return None
+        upshot = upshot_of(packed)
+        if upshot is None or upshot.judged_by != self.judged_by:
+            return None
+        for clock in upshot.clocks:
+            self._count_decided(clock, 1)
+        self.cold.keep_packed(ticket, packed, upshot.last)
+        return upshot
 
     def forget_ticket(self, ticket: Ticket) -> None:
         """As if it had never been."""
         self.version += 1
         for identity, verdict in ticket.verdicts.items():
             self._count(identity[0], verdict, -1, {})
-        for downtime in self._downtimes.values():
-            downtime.forget(ticket.id)
+        self._forget_downtime(ticket.id)
         self.pending.pop(ticket.id, None)
         del self.tickets[ticket.id]
+
+    def forget_decided(self, ticket: str, upshot: Upshot) -> None:
+        """The same, of one that came to this and is not here any more."""
+        self.version += 1
+        for clock in upshot.clocks:
+            self._count_decided(clock, -1)
+        self._forget_downtime(ticket)
+
+    def _forget_downtime(self, ticket: str) -> None:
+        for downtime in self._downtimes.values():
+            downtime.forget(ticket)
 
     def add_exclusion(self, event: ExclusionEvent) -> None:
         events = self.exclusions.setdefault(event.exclusion, [])
@@ -307,6 +376,15 @@ class Customer:
             known = changed.get((agreement, objective), instant)
             changed[agreement, objective] = min(known, instant)
         changed.setdefault((agreement, one.objective.name), FOREVER)  # nothing that is settled
+
+    def _count_decided(self, one: DecidedClock, sign: int) -> None:
+        """The same, without asking what it changes."""
+        tally = self._tally_of[one.objective]
+        tally.version += 1
+        (tally.decide if sign > 0 else tally.undecide)(one.outcome, one.decided_at)
+        for objective, end in one.marks:
+            agreement = self.ticket_watches[one.objective].agreement.name
+            self.tally(agreement, objective).pending_at[end] += sign
 
 
 def _served_before(watch: Watch) -> list[Objective]:

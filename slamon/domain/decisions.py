@@ -251,10 +251,34 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     requests: tuple[RequestsEvent, ...] | None = None
 
 
+class DecidedClock(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a clock came to. `objective`: by its place among the ticket objectives of the customer."""
+
+    objective: int
+    cycle: int
+    outcome: ClockOutcome
+    decided_at: int | None
+    marks: tuple[tuple[str, int], ...] = ()  # see `ticket_clock.Mark`
+
+
+class Upshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a ticket came to of which time alone changes nothing more: enough to count it, or to count it no more.
+
+    `judged_by`: a digest of all that it follows from besides the ticket's events.
+    `last`: the last instant that anything told of the ticket speaks of.
+    """
+
+    judged_by: bytes
+    last: int
+    opening_unknown: bool
+    clocks: tuple[DecidedClock, ...]
+
+
 class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All that a monitor must be given back to go on with a ticket that it forgot."""
 
     events: tuple[TicketEvent, ...]
+    upshot: Upshot
     alerts: dict[str, AlertMemory]  # by alert id
 
 

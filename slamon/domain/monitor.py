@@ -44,6 +44,7 @@ from slamon.domain.decisions import (
     StandingChanged,
     Statement,
     StatementIssued,
+    Upshot,
     statement_fact,
 )
 from slamon.domain.events import (
@@ -64,7 +65,7 @@ from slamon.domain.ticket_watch import TicketWatch
 from slamon.domain.tickets import Look, Ticket, ending_of, wanted_alert
 
 STANDING_EVERY = MINUTE  # a standing is written at once when what matters changes, else so often
-BETWEEN_BREAKS = 50  # tickets judged in one go, some ms
+BETWEEN_BREAKS = 50  # tickets judged, or standings said, in one go, some ms
 A_WATCH = 10  # tickets take as long as a watch
 AT_HAND = 15 * MINUTE  # so long a decided ticket waits to be heard of again before it is packed
 PACKED_AT_ONCE = 200  # tickets at one advance, some ms
@@ -124,6 +125,7 @@ class Monitor:
         self._cooling: deque[tuple[int, Customer, Ticket]] = deque()  # decided ones, with when to pack them
         self._sweep: Iterator[FactKey | None] | None = None  # what is looked through, to be forgotten
         self._sweeps_at = -FOREVER  # the next time
+        self.told_in_part = 0  # of the tickets packed so far, those of which no record says what they came to
         self._released_unknown = 0  # of the packed and the released tickets, those that nobody saw open
         self._alerts = AlertBook()
         self._decisions: list[Decision] = []
@@ -185,11 +187,25 @@ class Monitor:
     def _restore_ticket(self, key: FactKey, events: Sequence[TicketEvent]) -> bool:
         """Take back a ticket of which nothing is known yet, whole; False: it has to be taken event by event."""
         customer = self.customers.get(key.customer or "")
-        if customer is None or not customer.hears_tickets or key.subject in customer.tickets:
+        if customer is None or not customer.hears_tickets or self._knows(customer.id, key.subject):
             return False
         ticket = customer.ticket(key.subject)
         ticket.history.load(events)
         self._soil(ticket)
+        return True
+
+    def restore_packed(self, key: FactKey, packed: bytes) -> bool:
+        """Take back a ticket by what it came to, if `packed` says it (see `ticket_rows`), without judging it.
+
+        False: it does not, or what it came to may be another by now; nothing was taken.
+        """
+        customer = self.customers.get(key.customer or "")
+        if customer is None or key.subject in customer.tickets or key.subject in customer.cold:
+            return False
+        upshot = customer.restore_packed(key.subject, packed)
+        if upshot is None:
+            return False
+        self._released_unknown += upshot.opening_unknown
         return True
 
     def start(self, now: int) -> None:
@@ -215,7 +231,11 @@ class Monitor:
         if customer is None:
             self._orphans.append(subject)
         elif subject[0] == "ticket":
-            self._soil(customer.ticket(subject[2]))
+            ticket = subject[2]
+            if ticket in customer.cold and not self._alerts.fires(subject):
+                customer.cold.keep_alerts(ticket, self._alerts.release(subject))
+            else:
+                self._soil(self._recalled(customer, ticket) or customer.ticket(ticket))
         elif subject not in customer.watch_of:
             heir = customer.watch_in_effect(agreement=subject[2], objective=subject[3], now=now)
             if heir is None:
@@ -332,7 +352,7 @@ class Monitor:
             if self._dirty or self._orphans:
                 yield from self._judging(now, 2 * now, now - self._on_time)
         if self._durable:
-            self._say_standings(now)
+            yield from self._saying_standings(now)
             self._pack_decided(now)
             if self._keep is not None:
                 self._forget_some(now)
@@ -457,12 +477,18 @@ class Monitor:
             if not self._cooling or self._cooling[0][0] > now:
                 return
             _, customer, ticket = self._cooling.popleft()
-            if customer.tickets.get(ticket.id) is ticket and ticket.is_decided(now):
+            if customer.tickets.get(ticket.id) is ticket and ticket.decided:
                 self._pack(customer, ticket)
 
     def _pack(self, customer: Customer, ticket: Ticket) -> None:
+        self.told_in_part += not ticket.told_in_full
+        customer.cold.keep(ticket.id, self._parted_from(customer, ticket))
+
+    def _parted_from(self, customer: Customer, ticket: Ticket) -> Kept:
+        """What is kept of a decided ticket, which is no longer at hand then."""
+        del customer.tickets[ticket.id]
         self._released_unknown += ticket.history.opening_unknown
-        customer.pack(ticket, self._alerts.release(ticket.subject))
+        return customer.kept(ticket, self._alerts.release(ticket.subject))
 
     def release(self) -> Iterator[Released]:
         """Forget every ticket of which time alone changes nothing more; only when all is judged and drained.
@@ -473,31 +499,22 @@ class Monitor:
         now = self._clock()
         self._drop_outdated_timers()
         for customer in self.customers.values():
-            for ticket in [one for one in customer.tickets.values() if one.is_decided(now)]:
-                del customer.tickets[ticket.id]
-                self._released_unknown += ticket.history.opening_unknown
-                kept = Kept(tuple(ticket.history.events), self._alerts.release(ticket.subject))
+            for ticket in [one for one in customer.tickets.values() if one.decided]:
+                kept = self._parted_from(customer, ticket)
                 yield Released(customer.id, ticket.id, kept, tuple(ticket.records(now)))
 
     def _recalled(self, customer: Customer, ticket: str) -> Ticket | None:
-        """The ticket as it was when it was packed or released; None: nobody knows it."""
-        found = self._taken_back(customer, ticket)
-        if found is not None and self._durable:
-            self._cooling.append(
-                (self._clock() + self._at_hand, customer, found)
-            )  # should nothing come of it
-        return found
-
-    def _taken_back(self, customer: Customer, ticket: str) -> Ticket | None:
+        """The ticket that was packed or released, to be judged again; None: nobody knows it."""
         kept = customer.cold.take(ticket)
         if kept is None and self._recall is not None:
             kept = self._recall(customer.id, ticket)
         if kept is None:
             return None
-        found = customer.take_back(ticket, kept.events, self._clock())
-        self._released_unknown -= found.history.opening_unknown
+        found = customer.take_back(ticket, kept)
+        self._released_unknown -= kept.upshot.opening_unknown
         for id_, memory in kept.alerts.items():
             self._alerts.restore(id_, memory)
+        self._soil(found)
         return found
 
     # What can matter no more ------------------------------------------------------------------------------------------
@@ -524,13 +541,9 @@ class Monitor:
         customer = self.customers.get(key.customer or "")
         match key.kind:
             case FactKind.TICKET:
-                subject = ("ticket", key.customer or "", key.subject)
-                ticket = None
+                alerts = self._alerts.release(("ticket", key.customer or "", key.subject))
                 if customer is not None:
-                    ticket = customer.tickets.get(key.subject) or self._taken_back(customer, key.subject)
-                alerts = self._alerts.release(subject)
-                if customer is not None and ticket is not None:
-                    customer.forget_ticket(ticket)
+                    alerts |= self._forget_ticket(customer, key.subject)
                 return [key, *(FactKey(FactKind.ALERT, key.customer, id_) for id_ in alerts)]
             case FactKind.EXCLUSION if customer is not None:
                 customer.forget_exclusion(key.subject)
@@ -541,6 +554,20 @@ class Monitor:
             case _:
                 pass  # kept aside only
         return [key]
+
+    def _forget_ticket(self, customer: Customer, ticket: str) -> dict[str, AlertMemory]:
+        """Returns the alerts that were packed with it."""
+        at_hand = customer.tickets.get(ticket)
+        if at_hand is not None:
+            customer.forget_ticket(at_hand)
+            return {}
+        packed = customer.cold.drop(ticket)
+        if packed is None:
+            return {}
+        upshot, alerts = packed
+        customer.forget_decided(ticket, upshot)
+        self._released_unknown -= upshot.opening_unknown
+        return alerts
 
     def _say_gone(self, key: FactKey) -> None:
         if key.kind in (FactKind.ALERT, FactKind.STATEMENT):
@@ -638,7 +665,8 @@ class Monitor:
         self._settle_ticket_alerts(ticket, looked, when)
         wake_at = ticket.wake_at(when.now)
         self._arm(ticket, wake_at)
-        if wake_at is None and self._durable and not ticket.runs():
+        ticket.decided = wake_at is None and not ticket.runs()
+        if ticket.decided and self._durable:
             self._cool(customer, ticket, when.now)
 
     def _judge_watch(self, watch: Watch, when: Instant, key: int, moved: dict[int, Watch]) -> None:
@@ -722,12 +750,15 @@ class Monitor:
             self._said[id(watch)] = (now, standing)
             self._decisions.append(StandingChanged(standing))
 
-    def _say_standings(self, now: int) -> None:
+    def _saying_standings(self, now: int) -> Generator[None]:
+        """All of them, now and then, with breaks; given up before the end, it begins anew the next time."""
         if self._swept_at is not None and now - self._swept_at < STANDING_EVERY:
             return
-        self._swept_at = now
-        for watch in self.watches():
+        for number, watch in enumerate(self.watches(), 1):
             self._say_standing(watch, now)
+            if number % BETWEEN_BREAKS == 0:
+                yield
+        self._swept_at = now
 
     # What is asked of it --------------------------------------------------------------------------------------------
 
@@ -778,6 +809,22 @@ class Monitor:
                 yield key, self._aside[key]
         yield from self._services.outgrown(self._facts)
 
+    def upshot(self, key: FactKey) -> Upshot | None:
+        """What the ticket came to, for the record that is written of it now: what was drained last.
+
+        None: it may come to something else, or was not judged since it was heard of.
+        """
+        customer = self.customers.get(key.customer or "")
+        if customer is None:
+            return None
+        ticket = customer.tickets.get(key.subject)
+        if ticket is None:
+            return customer.cold.upshot(key.subject)
+        if not ticket.decided:
+            return None
+        ticket.told_in_full = True
+        return customer.upshot(ticket)
+
     def count_facts(self) -> int:
         """How many `facts` would give, without making them; or some more, for tickets of which only alerts are known."""
         return (
@@ -811,9 +858,8 @@ class Monitor:
 
     def _alerts_of_ticket(self, key: FactKey) -> list[tuple[str, AlertMemory]]:
         customer = self.customers[key.customer or ""]
-        kept = customer.cold.look(key.subject)
-        alerts = self._alerts.of(("ticket", customer.id, key.subject)) if kept is None else kept.alerts
-        return list(alerts.items())
+        at_hand = self._alerts.of(("ticket", customer.id, key.subject))
+        return [*at_hand.items(), *customer.cold.alerts_of(key.subject).items()]
 
     def clocks(self) -> Iterator[ClockRecord]:
         """Every clock as of now, in the order customer, agreement, objective, ticket, measure, cycle."""

@@ -44,7 +44,7 @@ class Look(NamedTuple):
 class Ticket:
     __slots__ = (
         "_boundaries", "_conversation", "_fields", "_folded_until", "_gone", "_live", "_open", "_opened", "armed", "clocks",
-        "customer", "history", "id", "key", "subject", "terms", "verdicts",
+        "customer", "decided", "history", "id", "key", "subject", "terms", "told_in_full", "verdicts",
     )  # fmt: skip
 
     def __init__(self, customer: str, ticket: str, terms: Sequence[Terms], boundaries: Sequence[int]) -> None:
@@ -56,6 +56,8 @@ class Ticket:
         self.key = FactKey(FactKind.TICKET, customer, ticket)
         self.history = TicketHistory()
         self.armed: int | None = None
+        self.decided = False  # as it was judged last, time alone changes nothing more of it
+        self.told_in_full = False  # what stands of it says what it came to
         self.clocks: dict[Identity, Clock] = {}
         self.verdicts: dict[Identity, Verdict] = {}  # as they were told last
         self._boundaries = boundaries
@@ -76,6 +78,7 @@ class Ticket:
         self._folded_until = -FOREVER
 
     def add(self, event: TicketEvent) -> None:
+        self.decided = self.told_in_full = False
         if not self.history.add(event) or event.time <= self._folded_until:
             self.rewind()
 
@@ -187,16 +190,17 @@ class Ticket:
                 yield record
 
     @property
+    def is_read(self) -> bool:
+        """Whether anything of what is known was."""
+        return self.history.read_until is not None
+
+    @property
     def priority(self) -> str | None:
         """As of what has been read."""
         return self._fields.priority
 
     def is_pending(self) -> bool:
         return any(found.outcome is ClockOutcome.PENDING for found in self.verdicts.values())
-
-    def is_decided(self, now: int) -> bool:
-        """Whether time alone changes nothing more of it: no clock runs, or is paused, and nothing known lies ahead."""
-        return not self.runs() and self.wake_at(now) is None
 
     def runs(self) -> bool:
         """Whether a clock runs, or is paused."""

@@ -13,12 +13,13 @@
 
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
-from slamon.domain.decisions import AlertTransition, FactKey, FactKind, Facts
+from slamon.domain.decisions import AlertTransition, FactKey, FactKind, Facts, Upshot
 from slamon.kafka.delay import DelayMemory
-from slamon.kafka.formats import NEWEST, PREVIOUS, pack, unpack
+from slamon.kafka.formats import NEWEST, PREVIOUS, pack, packed_ticket, unpack
 from slamon.settings import FORMATS
 
 PART_BYTES = 256 * 1024  # a broker takes a batch of 1 MiB by default
@@ -112,11 +113,16 @@ def outbox_record(number: int, transition: AlertTransition | None, version: int 
     return OUTBOX + _NUMBER.pack(number), value
 
 
-def fact_records(key: FactKey, facts: Facts | None, parts: int, version: int = NEWEST) -> list[Record]:
-    """The records that make `facts` (None: nothing) stand under `key`, where so far as many `parts` stand."""
+def fact_records(
+    key: FactKey, facts: Facts | None, parts: int, version: int = NEWEST, upshot: Upshot | None = None
+) -> list[Record]:
+    """The records that make `facts` (None: nothing) stand under `key`, where so far as many `parts` stand.
+
+    `upshot`: what a ticket came to.
+    """
     letter = STATEMENT if key.kind is FactKind.STATEMENT else FACTS
     name = _encode(key)
-    packed = b"" if facts is None else pack(version, key, facts)
+    packed = b"" if facts is None else pack(version, key, facts, upshot)
     count = -(-len(packed) // PART_BYTES)
     head = _head(version) + _PART.pack(count)
     records: list[Record] = [
@@ -129,6 +135,24 @@ def fact_records(key: FactKey, facts: Facts | None, parts: int, version: int = N
 
 def _head(version: int) -> bytes:
     return version.to_bytes()
+
+
+class PackedFacts(NamedTuple):
+    """What stands under a key, as it was written, in so many parts."""
+
+    key: FactKey
+    version: int
+    packed: bytes
+    parts: int
+
+    @property
+    def facts(self) -> Facts:
+        return unpack(self.version, self.key, self.packed)
+
+    @property
+    def ticket(self) -> bytes | None:
+        """A ticket as `ticket_rows` lays it out, if it is one."""
+        return packed_ticket(self.version, self.key, self.packed)
 
 
 class Reading:
@@ -218,10 +242,14 @@ class Reading:
 
     def facts(self) -> Iterator[tuple[FactKey, Facts, int]]:
         """What stands: key, facts, and of how many parts."""
+        for fact in self.packed_facts():
+            yield fact.key, fact.facts, fact.parts
+
+    def packed_facts(self) -> Iterator["PackedFacts"]:
+        """The same, to be looked into one by one."""
         for name, value in self._facts():
-            key = _decode_key(name[3:])
             parts: int = _PART.unpack_from(value, 1)[0]
-            yield key, unpack(value[0], key, self._whole(name, value, parts)), parts
+            yield PackedFacts(_decode_key(name[3:]), value[0], self._whole(name, value, parts), parts)
 
     def in_other_formats(self, version: int) -> list[FactKey]:
         """Of which facts."""

@@ -2,7 +2,8 @@
 
 - Format 1: the facts whole, so every event names its customer and its subject again.
 - Format 2: without what the key says already, which halves what stands of a ticket; and what is known of a service by the
-  hour, so that an event writes no more than the hour again.
+  hour, so that an event writes no more than the hour again. Of a decided ticket it may say what it came to: that came later,
+  as a member more than earlier releases of this format read.
 
 Keys are the same in all formats: what is written anew in another format takes the place of what stood.
 
@@ -17,12 +18,14 @@ from typing import Any
 
 import msgspec
 
-from slamon.domain.decisions import AlertMemory, FactKey, FactKind, Facts, Statement
-from slamon.domain.events import AvailabilityEvent, Event, ExclusionEvent, RequestsEvent, TicketEvent
+from slamon.domain import ticket_rows
+from slamon.domain.decisions import AlertMemory, FactKey, FactKind, Facts, Statement, Upshot
+from slamon.domain.events import AvailabilityEvent, Event, ExclusionEvent, RequestsEvent
 from slamon.settings import FORMATS
 
 PREVIOUS, NEWEST = FORMATS[0], FORMATS[-1]
 BY_THE_HOUR = 2  # from this one on, what is known of a service stands by the hour
+WITH_UPSHOTS = 2  # from this one on, what a decided ticket came to can be said
 NAMED_BY_KEY = slice(2, 4)  # of the members of an event: its customer and its subject
 
 
@@ -35,8 +38,14 @@ def to_write(asked: int | None, standing: int | None) -> int:
     return asked or standing or NEWEST
 
 
-def pack(version: int, key: FactKey, facts: Facts) -> bytes:
-    contents = facts if version == 1 else _CONTENTS[key.kind].pack(facts)
+def pack(version: int, key: FactKey, facts: Facts, upshot: Upshot | None = None) -> bytes:
+    """`upshot`: what a ticket came to, for `packed_ticket`."""
+    if version < WITH_UPSHOTS:
+        contents: Any = facts
+    elif facts.tickets is not None:
+        contents = ticket_rows.rows_of(facts.tickets, upshot)
+    else:
+        contents = _CONTENTS[key.kind].pack(facts)
     try:
         return _encode(contents)
     except OverflowError:
@@ -45,6 +54,11 @@ def pack(version: int, key: FactKey, facts: Facts) -> bytes:
 
 def unpack(version: int, key: FactKey, packed: bytes) -> Facts:
     return _decode_facts(packed) if version == 1 else _CONTENTS[key.kind].unpack(key, packed)
+
+
+def packed_ticket(version: int, key: FactKey, packed: bytes) -> bytes | None:
+    """A ticket as `ticket_rows` lays it out; None: it is none, or laid out in another way."""
+    return packed if version >= WITH_UPSHOTS and key.kind is FactKind.TICKET else None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -83,29 +97,6 @@ class _Contents:
 
 
 # Written out: of all that a restore does, this is done most often, and to unpack each row anew takes three times as long.
-
-
-def _tickets(key: FactKey, rows: Iterable[Any]) -> tuple[TicketEvent, ...]:
-    customer, ticket = _customer(key), key.subject
-    return tuple(
-        [
-            TicketEvent(
-                row.id,
-                row.time,
-                customer,
-                ticket,
-                row.seq,
-                row.status,
-                row.waiting_on,
-                row.priority,
-                row.service,
-                row.reply,
-                row.opened_at,
-                row.attributes,
-            )
-            for row in rows
-        ]
-    )
 
 
 def _services(key: FactKey, rows: Iterable[Any]) -> tuple[AvailabilityEvent, ...]:
@@ -179,13 +170,17 @@ def _events(
     return _Contents(lambda facts: [row_of(one) for one in events_of(facts)], unpack)
 
 
+def _ticket(key: FactKey, packed: bytes) -> Facts:
+    return Facts(tickets=ticket_rows.events_of(_customer(key), key.subject, packed))
+
+
 def _whole(member: str, what: type[AlertMemory] | type[Statement]) -> _Contents:
     decode = _decoder(what)
     return _Contents(attrgetter(member), lambda _, packed: _facts(**{member: decode(packed)}))
 
 
 _CONTENTS = {
-    FactKind.TICKET: _events("tickets", TicketEvent, _tickets),
+    FactKind.TICKET: _Contents(lambda facts: ticket_rows.rows_of(facts.tickets or ()), _ticket),
     FactKind.SERVICE_DAY: _events("services", AvailabilityEvent, _services),
     FactKind.SERVICE_HOUR: _events("services", AvailabilityEvent, _services),
     FactKind.REQUESTS_DAY: _events("requests", RequestsEvent, _requests),

@@ -16,6 +16,7 @@ from slamon.domain.decisions import (
     StandingChanged,
     Statement,
     StatementIssued,
+    Upshot,
 )
 from slamon.domain.events import Event, Taken
 from slamon.kafka import changelog
@@ -103,15 +104,21 @@ class Pending:
         ]
 
     def for_changelog(
-        self, positions: Positions, seen: Sequence[int], parts: dict[FactKey, int], version: int
+        self,
+        positions: Positions,
+        seen: Sequence[int],
+        parts: dict[FactKey, int],
+        version: int,
+        upshot_of: Callable[[FactKey], Upshot | None],
     ) -> list[changelog.Record]:
         """`seen`: numbers that leave the outbox. `parts`: of facts that stand in more than one; is kept up to date.
 
-        `version`: of the format.
+        `version`: of the format. `upshot_of`: what the monitor says that a ticket came to.
         """
         records: list[changelog.Record] = []
         for key, facts in self.facts.items():
-            those = changelog.fact_records(key, facts, parts.pop(key, 1), version)
+            upshot = upshot_of(key) if facts is not None and facts.tickets is not None else None
+            those = changelog.fact_records(key, facts, parts.pop(key, 1), version, upshot)
             count = sum(value is not None for _, value in those)
             if count > 1:
                 parts[key] = count

@@ -7,19 +7,18 @@ The alerts topic needs no nonce: its partition has no other writer, and our prod
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from slamon.domain.decisions import FactKey, Facts
+from slamon.domain.monitor import Monitor
 from slamon.kafka import clients
 from slamon.kafka.alert_numbers import AlertSeen, alert_seen
 from slamon.kafka.bare_records import hand_over_bare_records
-from slamon.kafka.changelog import OWNER, Reading, Unreadable
+from slamon.kafka.changelog import OWNER, PackedFacts, Reading, Unreadable
 from slamon.settings import KafkaSettings
-
-R = TypeVar("R", tuple[FactKey, Facts], tuple[FactKey, Facts, int])  # facts, or with their number of parts
 
 AT_ONCE = 2000  # records taken in one poll
 WAIT = 1000  # ms of one poll
@@ -129,12 +128,24 @@ def _take(reading: Reading, record: Any, partition: int) -> None:
     reading.take(record.key, record.value)
 
 
-def in_portions(records: Iterable[R], events: int) -> Iterator[list[R]]:
+def take_back(monitor: Monitor, fact: PackedFacts) -> int:
+    """Give it to the monitor. Returns a measure of how long that took: in events, of which each takes some microseconds."""
+    ticket = fact.ticket
+    if ticket is not None and monitor.restore_packed(fact.key, ticket):
+        return 1
+    facts = fact.facts
+    monitor.restore(fact.key, facts)
+    return _events(facts)
+
+
+def in_portions(
+    records: Iterable[tuple[FactKey, Facts]], events: int
+) -> Iterator[list[tuple[FactKey, Facts]]]:
     """All of them, in their order; in each portion so many as hold that many events, or some more.
 
     One record may be of one event or of an hour's heartbeats, and the time to take it back goes by the events.
     """
-    portion: list[R] = []
+    portion: list[tuple[FactKey, Facts]] = []
     held = 0
     for record in records:
         portion.append(record)

@@ -2,8 +2,9 @@
 
 The rules:
 
-- A log is rewritten when it holds more than `TIMES` the records that stand, and more than `FLOOR`; and when something stands
-  in it in another format than the task writes.
+- A log is rewritten when it holds more than `TIMES` the records that stand, and more than `FLOOR`; when something stands in
+  it in another format than the task writes; and when of too many decided tickets it does not say what they came to, so
+  that a restore would have to judge them: those of a backlog, or as another release, or other terms, judged them.
 - A rewrite goes in slices, each in a commit that is made anyway, and each of what the monitor knows at that commit. So
   nothing is ever written over by something older, and a commit of one slice and no more can be lost.
 - In the end everything that stands was written at or after the first slice: the facts by the slices or because they changed
@@ -30,6 +31,7 @@ from slamon.settings import KafkaSettings
 
 TIMES = 4  # a restore reads at most so many records for one that stands
 FLOOR = 10_000  # records that are read back in a tenth of a second, however few of them stand
+IN_PART = 4  # at most one of so many facts is a decided ticket of which it is not said what it came to
 SLICE = 4_000  # events in one commit: some ms to gather, some hundred KiB to write
 DELETING = 30.0  # s for the brokers to answer
 AFTER_FAILURE = 60.0  # s
@@ -41,10 +43,16 @@ log = structlog.get_logger()
 class ChangelogLength:
     """Of one task, while its memory is good: how long the log is, and how far a rewrite of it has come."""
 
-    def __init__(self, records: int = 0, other_formats: Iterable[FactKey] = ()) -> None:
-        """`records`: in the log, all of them. `other_formats`: the facts that stand in another than the task writes."""
+    def __init__(
+        self, records: int = 0, other_formats: Iterable[FactKey] = (), *, upshots: bool = True
+    ) -> None:
+        """`records`: in the log, all of them. `other_formats`: the facts that stand in another than the task writes.
+
+        `upshots`: whether that one says what tickets came to.
+        """
         self.records = records
         self._other_formats = dict.fromkeys(other_formats)
+        self._upshots = upshots
         self._look_at = 0  # records below which nothing is to be done, as far as is known
         self._of: Monitor | None = None  # whose facts are being written
         self._rest: Iterator[tuple[FactKey, Facts | None]] = iter(())
@@ -74,6 +82,7 @@ class ChangelogLength:
             self._of = None  # a successor took over: what the other one knows is no longer what stands
         if self._of is None and self._is_due(monitor, more_parts):
             self._of, self._rest = monitor, self._everything(monitor)
+            monitor.told_in_part = 0
             self._begins, self._announced = None, announced
             self._since, self._written = 0, False
         if not self.under_way:
@@ -90,6 +99,8 @@ class ChangelogLength:
 
     def _is_due(self, monitor: Monitor, more_parts: int) -> bool:
         if self._other_formats:
+            return True
+        if self._upshots and monitor.told_in_part > max(FLOOR, monitor.count_facts() // IN_PART):
             return True
         if self.records <= max(FLOOR, self._look_at):
             return False

@@ -519,7 +519,10 @@ class Task:
         pending, self._pending = self._pending, Pending()
         positions = self._positions()
         owner = self._rewrite(pending)
-        kept = pending.for_changelog(positions, self.alerts.take_seen(), self._parts, self._format)
+        assert self.monitor is not None
+        kept = pending.for_changelog(
+            positions, self.alerts.take_seen(), self._parts, self._format, self.monitor.upshot
+        )
         seconds, begun, offset = await self._commit(
             [
                 *owner,
@@ -586,7 +589,11 @@ class Task:
         self._check_owner(reading)
         self._check_clock(reading.positions)
         self._format = formats.to_write(self._company.settings.format, reading.format)
-        self._length = ChangelogLength(reading.records, reading.in_other_formats(self._format))
+        self._length = ChangelogLength(
+            reading.records,
+            reading.in_other_formats(self._format),
+            upshots=self._format >= formats.WITH_UPSHOTS,
+        )
         monitor, facts = await self._rebuild(reading)
         for gap in self._place(reading.positions, found.inputs):
             monitor.lose_sight(f"{gap.topic}/{self.partition}/{gap.start}", self.now)
@@ -667,15 +674,16 @@ class Task:
         self._outdated = False
         monitor = self._new_monitor()
         self._parts = {}
-        count = 0
-        for portion in restore.in_portions(reading.facts(), WITHOUT_PAUSE):
-            for key, facts, parts in portion:
-                self._check_home(key)
-                monitor.restore(key, facts)
-                if parts > 1:
-                    self._parts[key] = parts
-            count += len(portion)
-            await clients.breathe()
+        count = held = 0
+        for fact in reading.packed_facts():
+            self._check_home(fact.key)
+            held += restore.take_back(monitor, fact)
+            if fact.parts > 1:
+                self._parts[fact.key] = fact.parts
+            count += 1
+            if held >= WITHOUT_PAUSE:
+                await clients.breathe()
+                held = 0
         self.now = reading.positions.now if reading.positions is not None else 0
         monitor.start(self.now)
         self.judged = False

@@ -23,8 +23,8 @@ from slamon import clock
 from slamon.codec import encode
 from slamon.demo import parts
 from slamon.demo.processes import Kafka, Program, free_ports
-from slamon.domain.decisions import FactKey, FactKind, Facts
-from slamon.domain.events import HOUR, SECOND, Event, TicketEvent, TicketStatus
+from slamon.domain.agreement import Agreement
+from slamon.domain.events import DAY, HOUR, SECOND, Event, TicketEvent, TicketStatus
 from slamon.domain.monitor import Monitor
 from slamon.kafka import changelog, clients, topics
 from slamon.kafka.clients import Outgoing, TaskProducer
@@ -144,11 +144,11 @@ async def _read(
 
 
 async def restoring(effort: Effort) -> AsyncIterator[Row]:
-    """A changelog of tickets, until its task runs again."""
+    """A changelog of tickets, as a task wrote it that judged them, until its task runs again."""
     with room() as (folder, bootstrap):
         settings = read_settings(await settings_file(folder, bootstrap, "restore", partitions=1))
         kafka, agreements = settings.kafka, stream.agreements(folder)
-        records = list(_facts(kafka, effort.of(200_000)))
+        records = list(_facts(kafka, agreements, effort.of(200_000)))
         async with producing(kafka) as producer:
             await fill(producer, records)
 
@@ -163,19 +163,20 @@ async def restoring(effort: Effort) -> AsyncIterator[Row]:
         yield Row("restore", len(records) / taken, len(records) / bare, "records/s", "aiokafka getmany")
 
 
-def _facts(kafka: KafkaSettings, events: int) -> Iterator[Outgoing]:
-    """The records of the tickets of so many events, each ticket several times under other names."""
-    tickets: dict[tuple[str, str], list[TicketEvent]] = {}
+def _facts(kafka: KafkaSettings, agreements: Sequence[Agreement], events: int) -> Iterator[Outgoing]:
+    """The records of the tickets of so many events, each ticket several times under other names, and of their alerts.
+
+    They are judged a month later: of most tickets that a task keeps, time alone changes nothing more.
+    """
+    monitor = Monitor(agreements, steps=False)
     for event in islice(stream.events(), events):
         if isinstance(event, TicketEvent):
-            tickets.setdefault((event.customer, event.ticket), []).append(event)
-    for copy in range(COPIES):
-        for (customer, ticket), found in tickets.items():
-            name = f"{ticket}.{copy}"
-            events_of = tuple(msgspec.structs.replace(event, ticket=name) for event in found)
-            key = FactKey(FactKind.TICKET, customer, name)
-            for record in changelog.fact_records(key, Facts(tickets=events_of), 1):
-                yield Outgoing(kafka.topics.changelog, 0, *record)
+            for copy in range(COPIES):
+                monitor.apply(msgspec.structs.replace(event, ticket=f"{event.ticket}.{copy}"))
+    monitor.advance(stream.START + 30 * DAY)
+    for key, facts in monitor.facts():
+        for record in changelog.fact_records(key, facts, 1, upshot=monitor.upshot(key)):
+            yield Outgoing(kafka.topics.changelog, 0, *record)
 
 
 async def _restored(settings: Settings, monitor_for: Callable[[int, bool], Monitor]) -> None:

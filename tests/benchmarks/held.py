@@ -20,7 +20,7 @@ from slamon.agreement_files import load
 from slamon.daemon import CYCLES
 from slamon.demo.world import EPOCH
 from slamon.domain.agreement import Agreement
-from slamon.domain.decisions import FactKey, FactKind, Facts
+from slamon.domain.decisions import FactKey, FactKind, Facts, Upshot
 from slamon.domain.events import (
     DAY,
     HOUR,
@@ -113,11 +113,12 @@ def _hold(kind: str, count: int) -> Held:
     monitor = KINDS[kind].hold(count)
     gc.collect()
     memory = int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
-    return Held(memory, sum(map(_length, monitor.facts())))
+    return Held(memory, sum(_length(key, facts, monitor.upshot(key)) for key, facts in monitor.facts()))
 
 
-def _length(fact: tuple[FactKey, Facts]) -> int:
-    return sum(len(key) + len(value or b"") for key, value in fact_records(*fact, 1))
+def _length(key: FactKey, facts: Facts, upshot: Upshot | None) -> int:
+    records = fact_records(key, facts, 1, upshot=upshot)
+    return sum(len(name) + len(value or b"") for name, value in records)
 
 
 # --------------------------------------------------------------------------------------------------------- what is held

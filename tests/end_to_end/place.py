@@ -223,14 +223,10 @@ class Place:
         await self.producer.stop()
         await self._reader.stop()
 
-    def like(self, name: str, *, agreements_poll: float = 10, keep: int = 100, **kafka: object) -> Path:
-        """Another file of settings, with these changed; `keep` is of `facts`, what is not named here of `kafka`."""
+    def like(self, name: str, *, agreements_poll: float = 10, **kafka: object) -> Path:
+        """Another file of settings, with these changed; those that are not named here are of `kafka`."""
         config = self.folder / name
-        changed = {
-            "agreements_poll": agreements_poll,
-            "facts": {"keep": keep},
-            "kafka": {**self._kafka, **kafka},
-        }
+        changed = {"agreements_poll": agreements_poll, "kafka": {**self._kafka, **kafka}}
         self._write(config, self._said | changed)
         return config
 
@@ -240,13 +236,15 @@ class Place:
         self._write(config, {**self._said, "format": version})
         return config
 
-    def telling(self, receivers: Mapping[str, Any], routes: Sequence[Mapping[str, Any]]) -> Path:
-        """Another file of settings, with these receivers and routes."""
+    def telling(
+        self, receivers: Mapping[str, Any], routes: Sequence[Mapping[str, Any]], *, keep: int = 100
+    ) -> Path:
+        """Another file of settings, with these receivers and routes; `keep` is of `facts`."""
         config = self.folder / "telling.yaml"
         notifier = self._said["notifier"]
         assert isinstance(notifier, dict)
         told = {**notifier, "receivers": dict(receivers), "routes": list(routes)}
-        self._write(config, {**self._said, "notifier": told})
+        self._write(config, {**self._said, "notifier": told, "facts": {"keep": keep}})
         return config
 
     @property

@@ -1,5 +1,6 @@
 """The files of deploy/compose among the real programs: what the compose file starts in containers, started here without."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -14,7 +15,8 @@ import pytest
 
 from slamon.demo import processes
 from slamon.demo.processes import Alertmanager, Kafka, Prometheus, free_ports
-from tests.end_to_end.place import Daemon, get, until
+from slamon.domain.events import DAY
+from tests.end_to_end.place import SLAMON, Daemon, get, ticket, until, whole_second
 from tests.shell.composed import SERVICES, as_here, here
 
 Part = Callable[[str], Path]
@@ -42,11 +44,11 @@ class World:
     def __init__(self, environment: Mapping[str, str], began: Path) -> None:
         _, *program = SERVICES["world"]["entrypoint"]
         self._command = [sys.executable, *program, str(SETTINGS), str(began)]
-        self._environment = environment
+        self.environment = environment
         self.start()
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self._command, env=self._environment)
+        self._process = subprocess.Popen(self._command, env=self.environment)
 
     def stop(self) -> None:
         ended(self._process)
@@ -116,13 +118,24 @@ def ended(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-async def test_the_world_is_judged_and_its_alerts_are_in_alertmanager(composed: Composition) -> None:
+async def test_what_is_published_among_the_events_of_the_world_is_judged_and_told_to_alertmanager(
+    composed: Composition, tmp_path: Path
+) -> None:
+    """What of the world itself fires depends on the hour at which it begins."""
+    overdue = ticket("T-1", whole_second() - 10 * DAY, customer="acme", priority="P1", status="open")
+    events = tmp_path / "events.ndjson"
+    events.write_text(json.dumps(overdue))
+    command = [*SLAMON, "publish", "--config", str(SETTINGS), str(events)]
+    await asyncio.to_thread(subprocess.run, command, env=composed.world.environment, check=True)
+
     async def told() -> bool:
         composed.slamon.assert_goes_on()
-        _, body = await get(f"{composed.alertmanager.url}/api/v2/alerts", active="true")
+        _, body = await get(
+            f"{composed.alertmanager.url}/api/v2/alerts", active="true", filter='ticket="T-1"'
+        )
         return "SlaTicketBreached" in {alert["labels"]["alertname"] for alert in json.loads(body or b"[]")}
 
-    await until(told, "a breach of the month so far is in Alertmanager", within=120)
+    await until(told, "the breach is in Alertmanager", within=120)
 
 
 async def test_prometheus_scrapes_both_pages_under_the_names_that_the_rules_ask_for(

@@ -1,6 +1,7 @@
 """`slamon run` among the real Kafka, Alertmanager and Prometheus: what is promised to its users, seen as they see it."""
 
 import asyncio
+import gzip
 import shutil
 import signal
 import subprocess
@@ -9,10 +10,12 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics_families
 
 from slamon import clock
 from slamon.codec import format_instant, parse_instant
@@ -117,7 +120,8 @@ async def test_tickets_and_outages_are_in_alertmanager_before_they_are_due_and_g
             "alertname": name, "customer": "acme", "agreement": place.name, **labels
         }  # fmt: skip
         annotations = alert["annotations"]
-        assert annotations == announced[short]["annotations"]
+        runbook = {"runbook_url": f"https://slamon.example/docs/runbook/{name}/"}
+        assert annotations == announced[short]["annotations"] | runbook
         assert parse_instant(alert["startsAt"]) == parse_instant(announced[short]["at"]) == since
         assert parse_instant(annotations["due_at"]) == due_at
         assert annotations["summary"].startswith("acme: ")
@@ -259,6 +263,30 @@ async def test_prometheus_sees_what_a_replay_of_the_events_says(
         for path in ("/metrics", "/metrics/sla"):
             checked = await asyncio.to_thread(promtool_on, promtool, await daemon.page(path))
             assert (checked.returncode, checked.stderr) == (0, "")
+            headers, page = await scraped(daemon.address + path)
+            assert headers["Content-Encoding"] == "gzip"
+            media_type, *parameters = headers["Content-Type"].split("; ")
+            assert media_type == "application/openmetrics-text"
+            assert {"version=1.0.0", "escaping=allow-utf-8"} <= set(parameters)
+            families = list(open_metrics_families(gzip.decompress(page).decode()))  # type: ignore[no-untyped-call]  # - the library leaves it untyped
+            assert {"slamon_build", "slamon_objective_standing"} & {family.name for family in families}
+
+
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+    "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
+    "text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+)
+
+
+async def scraped(address: str) -> tuple[Mapping[str, str], bytes]:
+    """Headers, and the body as it came over the wire, of what Prometheus 3 asks for."""
+    asked = {"Accept": PROMETHEUS_3, "Accept-Encoding": "gzip"}
+    async with (
+        aiohttp.ClientSession(auto_decompress=False) as session,
+        session.get(address, headers=asked) as answer,
+    ):
+        return dict(answer.headers), await answer.read()
 
 
 def promtool_on(promtool: Path, page: str) -> subprocess.CompletedProcess[str]:
@@ -510,6 +538,43 @@ async def test_the_other_instance_takes_over_what_a_killed_one_had_and_its_alert
         [meanwhile] = [alert.said for alert in alerts if "meanwhile" in alert.short]
         assert parse_instant(meanwhile["at"]) == due + 45 * MINUTE
         await stopped(first, place)
+
+
+async def test_of_a_partition_that_moved_prometheus_sees_no_series_of_its_old_owner(
+    placing: Placing, prometheus: Prometheus
+) -> None:
+    async with placing(MANY) as place:
+        objectives = f'slamon_objective_info{{agreement="{place.name}"}}'
+        targets = prometheus.folder / "targets" / "moving.json"
+        first = await place.running()
+        targets.write_bytes(orjson.dumps([{"targets": [first.address.removeprefix("http://")]}]))
+        now = whole_second()
+        await place.send(*(ticket("T", now - MINUTE, customer=one, status="open") for one in CUSTOMERS))
+        await shows(prometheus, {f"count({objectives})": len(CUSTOMERS)})
+
+        second = await place.start().started()
+        both = [daemon.address.removeprefix("http://") for daemon in (first, second)]
+        targets.write_bytes(orjson.dumps([{"targets": both}]))
+
+        async def shared() -> bool:
+            return len(await first.owns()) == len(await second.owns()) == PARTITIONS // 2
+
+        await until(shared, "each runs half of the tasks")
+        owned = {each: await daemon.owns() for each, daemon in zip(both, (first, second), strict=True)}
+        expected = {f"count({objectives})": float(len(CUSTOMERS))}
+        for customer in CUSTOMERS:
+            home = await place.home(customer)
+            [owner] = [each for each, partitions in owned.items() if home in partitions]
+            of_customer = f'agreement="{place.name}",customer="{customer}"'
+            for name in ("slamon_objective_info", "slamon_ticket_due_timestamp_seconds"):
+                expected[f"count({name}{{{of_customer}}})"] = 1.0
+                expected[f'count({name}{{{of_customer},instance="{owner}"}})'] = 1.0
+        for each, partitions in owned.items():
+            expected[f'count(slamon_watermark_timestamp_seconds{{instance="{each}"}})'] = float(
+                len(partitions)
+            )
+        await shows(prometheus, expected)
+        targets.unlink()
 
 
 @pytest.fixture

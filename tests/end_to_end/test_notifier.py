@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from aiohttp import web
 from pydantic import HttpUrl
 
 from slamon import clock
-from slamon.demo.processes import Alertmanager
+from slamon.demo.processes import Alertmanager, free_ports
 from slamon.domain.decisions import AlertTransition, Reason, Transition
 from slamon.outputs.metrics import Metrics
 from slamon.outputs.notifier import Notifier
@@ -113,8 +113,13 @@ def program(part: Callable[[str], Path]) -> Path:
 
 
 @contextlib.contextmanager
-def running(program: Path, folder: Path, people: People) -> Iterator[Alertmanager]:
-    with Alertmanager(folder, program=program, config=CONFIG.format(url=people.url)) as alertmanager:
+def running(
+    program: Path, folder: Path, people: People, cluster: Sequence[int] = ()
+) -> Iterator[Alertmanager]:
+    config = CONFIG.format(url=people.url)
+    # A peer waits so long for another to notify before it does so itself.
+    flags = ["--cluster.peer-timeout=1s", "--cluster.settle-timeout=1s"] if cluster else []
+    with Alertmanager(folder, program=program, config=config, cluster=cluster, flags=flags) as alertmanager:
         yield alertmanager
 
 
@@ -187,7 +192,8 @@ async def test_what_fires_is_there_as_it_was_given_and_what_resolves_is_gone(
         notifier.commit(OURS, [alert])
         [found] = await fires(alertmanager, "T-1 75%")
         assert found["labels"] == alert.labels
-        assert found["annotations"] == alert.annotations
+        runbook = {"runbook_url": f"https://slamon.example/docs/runbook/{alert.labels['alertname']}/"}
+        assert found["annotations"] == alert.annotations | runbook
         assert found["startsAt"] == "2025-11-24T16:00:00.123Z", "Alertmanager shows milliseconds"
         assert found["generatorURL"] == "https://slamon.example/"
         ends = _seconds(found["endsAt"]) - _seconds(found["updatedAt"])
@@ -283,6 +289,51 @@ async def test_every_alertmanager_gets_everything(program: Path, tmp_path: Path,
             await fires(two, "T-2 75%")
             await asyncio.to_thread(one.restart)
             await fires(one, "T-2 75%")
+
+
+async def test_of_two_alertmanagers_in_a_cluster_people_hear_once_and_either_can_be_away(
+    program: Path, tmp_path: Path, people: People
+) -> None:
+    here, there = free_ports(2)
+    with (
+        running(program, tmp_path / "one", people, (here, there)) as one,
+        running(program, tmp_path / "two", people, (there, here)) as two,
+    ):
+        for each in (one, two):
+            await peers(each, 2)
+        async with notifying(one, two) as notifier:
+            first = fired("T-1")
+            notifier.commit(OURS, [first])
+            for each in (one, two):
+                await fires(each, "T-1 75%")
+            await hears(people, "T-1 75% firing")
+            one.kill()
+            second = fired("T-2")
+            notifier.commit(OURS, [resolved(first), second])
+            await fires(two, "T-2 75%")
+            await _heard(people, "T-1 75% resolved", "T-2 75% firing")
+            await asyncio.to_thread(one.restart)
+            await fires(one, "T-2 75%")
+            two.kill()
+            notifier.commit(OURS, [resolved(second)])
+            await fires(one)
+            await _heard(people, "T-2 75% resolved")
+    assert [told for told in people.told if told.startswith("T-2")] == ["T-2 75% firing", "T-2 75% resolved"]
+
+
+async def peers(alertmanager: Alertmanager, number: int) -> None:
+    """Wait until it sees so many in its cluster, itself included, and has settled among them."""
+    deadline = clock.monotonic() + 30
+    while True:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{alertmanager.url}/api/v2/status") as answer,
+        ):
+            cluster = (await answer.json())["cluster"]
+        if (cluster["status"], len(cluster["peers"])) == ("ready", number):
+            return
+        assert clock.monotonic() < deadline, cluster
+        await clock.wait(0.05)
 
 
 async def test_a_task_that_moves_goes_on_firing_without_a_gap_and_its_old_owner_is_silent(

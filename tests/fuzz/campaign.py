@@ -30,6 +30,7 @@ from slamon.kafka.formats import BY_THE_HOUR
 from slamon.kafka.input_clock import InputClock
 from slamon.kafka.observations import Observations
 from slamon.kafka.pending import Pending
+from slamon.kafka.restore import take_back
 from slamon.kafka.tasks import Company, State, Task
 from slamon.kafka.topics import DEAD_LETTER_ROOM, DEFAULT_RECORD_BYTES, Layout
 from slamon.records import clock_record, standing_record, statement_record
@@ -170,8 +171,9 @@ class _Round:
         task, count, names = self._task, self._count, self._settings.kafka.topics
         task._gather()
         pending, task._pending = task._pending, Pending()
+        assert task.monitor is not None
         for key, value in pending.for_changelog(
-            task._positions(), task.alerts.take_seen(), task._parts, self._format
+            task._positions(), task.alerts.take_seen(), task._parts, self._format, task.monitor.upshot
         ):
             assert len(key) + len(value or b"") + OVERHEAD <= DEFAULT_RECORD_BYTES, key
             count.changelog_bytes += len(key) + len(value or b"")
@@ -200,8 +202,8 @@ class _Round:
         before, after = self._task.monitor, self._monitor()
         assert before is not None
         assert before.now is not None
-        for key, facts, _ in self._log.facts():
-            after.restore(key, facts)
+        for fact in self._log.packed_facts():
+            take_back(after, fact)
         after.start(before.now)
         after.advance(before.now)
         for of in (_clocks, _standings, _statements):

@@ -16,6 +16,7 @@ from slamon.kafka import changelog, formats, rewriting
 from slamon.kafka.alert_numbers import AlertNumbers
 from slamon.kafka.changelog import Owner, Positions, Reading, Record
 from slamon.kafka.pending import Pending
+from slamon.kafka.restore import take_back
 from slamon.kafka.rewriting import ChangelogLength
 from tests.laws.test_laws_of_the_step import chances, journey, worlds
 from tests.laws.worlds import CUSTOMER, World
@@ -56,8 +57,8 @@ class Task:
         reading = self.reading()
         self.monitor = self.new_monitor()
         self.parts: dict[FactKey, int] = {}
-        for key, facts, _ in reading.facts():
-            self.monitor.restore(key, facts)
+        for fact in reading.packed_facts():
+            take_back(self.monitor, fact)
         positions = reading.positions
         self.monitor.start(self.world.start if positions is None else positions.now)
         self.alerts = AlertNumbers()
@@ -81,7 +82,9 @@ class Task:
         pending.note(self.monitor.drain(), self.alerts.announce)
         last = self.length.add_slice(pending.facts, self.monitor, more_parts=0, announced=self.alerts.newest)
         positions = Positions({}, self.monitor.now or 0, self.alerts.newest, 0)
-        records = pending.for_changelog(positions, self.alerts.take_seen(), self.parts, self.version)
+        records = pending.for_changelog(
+            positions, self.alerts.take_seen(), self.parts, self.version, self.monitor.upshot
+        )
         if last:
             records = [self.owner, *records]
         offset = self.first + len(self.log)
@@ -231,3 +234,16 @@ def test_nothing_is_deleted_while_an_alert_that_was_announced_before_is_not_seen
     length.committed(changed, 2, 100)
     assert length.deletable(5) is None
     assert length.deletable(6) == 100
+
+
+def test_a_log_that_does_not_say_what_many_tickets_came_to_is_rewritten_once_if_its_format_can() -> None:
+    monitor, changed = Monitor([], steps=False), dict[FactKey, Facts | None]()
+    for told_in_part, upshots, due in (
+        (FLOOR, True, False),
+        (FLOOR + 1, False, False),
+        (FLOOR + 1, True, True),
+    ):
+        monitor.told_in_part = told_in_part
+        length = ChangelogLength(upshots=upshots)
+        assert length.add_slice(changed, monitor, more_parts=0, announced=0) is due
+    assert monitor.told_in_part == 0

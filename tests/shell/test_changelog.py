@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slamon.domain import ticket_rows
 from slamon.domain.decisions import (
     AlertMemory,
     AlertTransition,
+    ClockOutcome,
+    DecidedClock,
     FactKey,
     FactKind,
     Facts,
@@ -24,6 +27,7 @@ from slamon.domain.decisions import (
     RequestCounts,
     Statement,
     Transition,
+    Upshot,
 )
 from slamon.domain.events import (
     AvailabilityEvent,
@@ -130,6 +134,29 @@ def ticket_of(size: int, letter: str = "x") -> Facts:
 @of_each_format
 def test_a_format_is_written_for_ever_as_it_was_first(version: int) -> None:
     assert written(version) == frozen(version)
+
+
+UPSHOT = Upshot(b"digest", 9, False, (DecidedClock(0, 1, ClockOutcome.MET, 8, (("fix", 7),)),))
+
+
+def test_what_a_ticket_came_to_stands_beside_its_events_and_who_does_not_ask_for_it_reads_over_it() -> None:
+    key = FactKey(FactKind.TICKET, "acme", "T-1")
+    [record] = changelog.fact_records(key, EVERYTHING[key], 0, 2, UPSHOT)
+    reading = read(record)
+    assert standing(reading) == {key: EVERYTHING[key]}
+    [fact] = reading.packed_facts()
+    assert fact.ticket is not None
+    assert ticket_rows.upshot_of(fact.ticket) == UPSHOT
+
+
+def test_format_1_has_no_room_for_what_a_ticket_came_to_and_records_of_before_say_nothing_of_it() -> None:
+    key = FactKey(FactKind.TICKET, "acme", "T-1")
+    assert changelog.fact_records(key, EVERYTHING[key], 0, 1, UPSHOT) == changelog.fact_records(
+        key, EVERYTHING[key], 0, 1
+    )
+    assert {fact.ticket for fact in read(*frozen(1)).packed_facts()} == {None}
+    tickets = [fact.ticket for fact in read(*frozen(2)).packed_facts() if fact.ticket is not None]
+    assert [ticket_rows.upshot_of(packed) for packed in tickets] == [None]
 
 
 @of_each_format

@@ -61,6 +61,8 @@ def paths_in(settings: object) -> Iterator[Path]:
     elif isinstance(settings, BaseModel):
         for _, value in settings:
             yield from paths_in(value)
+    elif isinstance(settings, dict):
+        yield from paths_in(tuple(settings.values()))
     elif isinstance(settings, tuple):
         for value in settings:
             yield from paths_in(value)
@@ -353,8 +355,8 @@ def test_the_pods_reach_names_brokers_and_the_receivers_of_the_settings_and_noth
     assert by_port(policy_of(EVERYTHING)["egress"]) == {
         (53, 53): given["dns"],
         (9094, 9092): given["kafka"]["to"],
-        # Of the Alertmanager, beside the one that is named; not where people open slamon's pages.
-        (8443, 9093): given["receivers"]["to"],
+        # Of the Alertmanager, beside those that are named; not where people open slamon's pages.
+        (443, 8443, 9093): given["receivers"]["to"],
         (3128,): [{"podSelector": {"matchLabels": {"app": "proxy"}}}],
     }
     addresses = {
@@ -439,6 +441,16 @@ def test_alerts_bear_the_labels_and_lead_to_the_pages_that_are_named(ruled: Path
     assert record == {"record": "slamon:lag", "expr": 'sum(slamon_partition_lag{job="sla"})'}
     assert alert["labels"] == {"severity": "warning", "team": "desk"}
     assert alert["annotations"]["runbook_url"] == "https://docs.example.com/slamon/runbook/SlamonDown/"
+
+
+def test_slamons_own_alerts_lead_to_those_pages_unless_the_settings_say_where() -> None:
+    given = {"docsUrl": "https://docs.example.com/slamon/"}
+    assert settings_in(rendered(given)).notifier.runbook_url == (
+        "https://docs.example.com/slamon/runbook/$alertname/"
+    )
+    there = "https://wiki.example.com/$alertname"
+    own = given | {"settings": {"notifier": {"runbook_url": there}}}
+    assert settings_in(rendered(own)).notifier.runbook_url == there
 
 
 def test_the_rules_that_are_shipped_are_the_ones_that_are_tested() -> None:

@@ -99,8 +99,11 @@ def test_the_services_of_slamon_run_commands_that_it_has(service: str) -> None:
 
 
 def test_slamon_finds_the_agreements_and_they_are_good() -> None:
-    (place,) = read_settings(here("slamon", "/etc/slamon/slamon.yaml")).agreements
-    checked = CliRunner().invoke(main, ["check", str(here("slamon", str(place)))])
+    settings = here("slamon", "/etc/slamon/slamon.yaml")
+    (place,) = read_settings(settings).agreements
+    folder = here("slamon", str(place))
+    # With the settings, so that those are there to whom the agreements escalate.
+    checked = CliRunner().invoke(main, ["check", "--config", str(settings), str(folder)])
     assert checked.exit_code == 0, checked.output
 
 

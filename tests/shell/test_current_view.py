@@ -5,22 +5,29 @@ from fractions import Fraction
 
 from slamon.domain.agreement import (
     Agreement,
+    AvailabilityAlerts,
     AvailabilityObjective,
+    BurnRatePair,
     ExclusionTerm,
     Measure,
     RequestsObjective,
+    Severity,
+    Share,
     TicketFilter,
     TicketObjective,
 )
 from slamon.domain.calendars import ALWAYS
+from slamon.domain.decisions import StandingState
 from slamon.domain.events import (
     DAY,
     HOUR,
     MINUTE,
+    AvailabilityEvent,
     ExclusionEvent,
     ExclusionReason,
     ExclusionState,
     RequestsEvent,
+    ServiceStatus,
     TicketEvent,
     TicketStatus,
 )
@@ -179,8 +186,60 @@ async def test_what_has_not_changed_is_the_very_same_so_that_its_lines_are_not_w
     assert (await look(monitor, sight)).objectives[0] is first.objectives[0]
 
 
+async def test_an_objective_that_only_time_puts_at_risk_is_shown_so_from_that_microsecond_on() -> None:
+    fix = TicketObjective("fix", Measure.RESOLUTION, HOUR, ALWAYS, warn_at=(Share(Fraction(3, 4), "75%"),))
+    monitor = Monitor(
+        [Agreement("main", "acme", "UTC", START, FOREVER, date(2026, 3, 1), (fix,))], steps=False
+    )
+    monitor.apply(opened("T-1", 0))
+    sight, shown = Sight(100), []
+    for now in (START + MINUTE, START + 45 * MINUTE, START + 45 * MINUTE + 1):
+        monitor.advance(now)
+        [view] = (await look(monitor, sight)).objectives
+        assert view.standing is not None
+        shown.append(view.standing.standing)
+    assert shown == [StandingState.ON_TRACK, StandingState.ON_TRACK, StandingState.AT_RISK]
+
+
 async def test_a_monitor_that_went_away_leaves_nothing_behind() -> None:
     monitor, sight = tickets(opened("T-1", 0), now=START + MINUTE), Sight(100)
     await look(monitor, sight)
     assert await sight.look([]) == View([], [])
     assert sight._seen == {}
+
+
+async def test_a_burn_rate_goes_when_all_of_its_window_is_excluded_and_comes_back_after() -> None:
+    pair = BurnRatePair("fast", Fraction(2, 100), HOUR, 5 * MINUTE, Severity.CRITICAL)
+    objective = AvailabilityObjective(
+        "api",
+        "api",
+        Fraction(99, 100),
+        TimeWindow(unit=Unit.MONTH, rolling=None),
+        ALWAYS,
+        alerts=AvailabilityAlerts(burn_rates=(pair,)),
+    )
+    clause = ExclusionTerm("maintenance", ExclusionReason.MAINTENANCE)
+    agreement = Agreement(
+        "main", "acme", "UTC", START, FOREVER, date(2026, 3, 1), (objective,), exclusions=(clause,)
+    )
+    monitor = Monitor([agreement], steps=False)
+    monitor.apply(AvailabilityEvent("1", START - DAY, "acme", "api", ServiceStatus.UP))
+    monitor.apply(
+        ExclusionEvent(
+            "1",
+            START,
+            "acme",
+            "X-1",
+            ExclusionState.DECLARED,
+            reason=ExclusionReason.MAINTENANCE,
+            start=START + 2 * HOUR,
+            end=START + 5 * HOUR,
+        )
+    )
+    sight, shown = Sight(100), []
+    for now in (2 * HOUR, 3 * HOUR - 1, 3 * HOUR, 5 * HOUR, 5 * HOUR + 1):
+        monitor.advance(START + now)
+        [view] = (await look(monitor, sight)).objectives
+        shown.append(view.burn_rates)
+    spent = (("1h", Fraction(0)),)
+    assert shown == [spent, spent, (), (), spent]

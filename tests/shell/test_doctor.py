@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 
 from slamon.doctor import Finding, Form, Group, Level, told
 from slamon.doctor.brokers_and_topics import CHECKS as OF_CLUSTER
-from slamon.doctor.surroundings import agreements
+from slamon.doctor.surroundings import agreements, alertmanagers
 from slamon.doctor.tasks_and_inputs import CHECKS as OF_LOGS
 from slamon.domain.events import DAY, HOUR, MINUTE, SECOND
 from slamon.kafka import changelog, formats
@@ -309,3 +309,13 @@ spec:
         settings.model_copy(update={"facts": settings.facts.model_copy(update={"keep": 500})})
     )
     assert well == Finding(Level.OK, "1 agreement of 1 customer")
+
+
+def test_without_an_alertmanager_receivers_will_do() -> None:
+    [nobody] = alertmanagers([], 0)
+    assert (nobody.level, nobody.what) == (
+        Level.WARNING,
+        "none is set: alerts stand in their topic, and nobody is told",
+    )
+    [somebody] = alertmanagers([], 2)
+    assert (somebody.level, somebody.what) == (Level.OK, "none is set; slamon tells 2 receivers itself")

@@ -776,6 +776,14 @@ async def test_what_fires_and_resolves_arrives() -> None:
         assert running.count("slamon_alerts_firing") == 0
 
 
+async def test_without_an_alertmanager_what_resolved_long_ago_is_not_kept() -> None:
+    notifier = Notifier(NotifierSettings(resolved_retention=1e-9), Metrics("1"), always)
+    notifier.commit(0, [fired("T-1"), fired("T-2")])
+    notifier.commit(0, [resolved(fired("T-1"))])
+    notifier.commit(0, [])
+    assert [held.fired.id for held in notifier._book.alerts.values()] == [fired("T-2").id]
+
+
 async def test_answers_of_429_and_500_and_none_at_all_lose_nothing() -> None:
     standin = Standin([answer(429, Retry_After="1"), answer(500), answer(599), answer(503), taken])
     async with serving(standin) as url, notifying(url, batch_size=4) as running:
@@ -817,6 +825,29 @@ async def test_one_alert_that_is_refused_does_not_hold_up_the_others() -> None:
         await until(lambda: len(standin.told) == 39)
         assert set(standin.told) == {f"T-{number} fired" for number in range(40) if number != 13}
         await until(lambda: running.count("slamon_notification_queue_length") == 0)
+        assert running.count("slamon_notifications_failed_total") == 0
+
+
+async def test_of_a_batch_that_was_refused_but_taken_in_part_nothing_is_lost_and_only_the_fault_is_dropped() -> (
+    None
+):
+    """Alertmanager stores the valid alerts of a request that it answers with 400."""
+    standin = Standin()
+
+    def stores_what_is_valid(_: web.Request, body: list[dict[str, Any]]) -> web.Response | None:
+        valid = [alert for alert in body if alert["labels"]["ticket"] != "T-13"]
+        if len(valid) == len(body):
+            return None
+        standin.requests.append(valid)
+        return web.json_response("at least one alert is invalid", status=400)
+
+    standin.answers = [stores_what_is_valid]
+    async with serving(standin) as url, notifying(url, batch_size=16) as running:
+        running.notifier.commit(0, [fired(f"T-{number}") for number in range(40)])
+        await until(lambda: running.count("slamon_notifications_dropped_total") == 1)
+        await until(lambda: running.count("slamon_notification_queue_length") == 0)
+        assert set(standin.told) == {f"T-{number} fired" for number in range(40) if number != 13}
+        assert running.count("slamon_notifications_total") == 39
         assert running.count("slamon_notifications_failed_total") == 0
 
 

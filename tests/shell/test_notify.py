@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner
 
-from slamon.agreement_files import AgreementsInUse, AgreementsRefused
+from slamon.agreement_files import AgreementsInUse, AgreementsRefused, load, unknown_receivers
 from slamon.cli import main
 from slamon.domain.agreement import AlertName, Severity
 from slamon.notify import Asked, dry_run, send
@@ -199,6 +199,14 @@ def test_run_refuses_to_begin_and_to_go_on_with_a_receiver_that_nobody_is_called
 def test_the_working_example_can_be_run_as_it_stands() -> None:
     folder = Path(__file__).parents[2] / "config"
     assert typed("check", "--config", folder / "slamon.yaml", "--strict")[1] == 0
+
+
+def test_whom_the_invented_agreements_escalate_to_is_told_in_the_compose_file() -> None:
+    root = Path(__file__).parents[2]
+    receivers = read_settings(root / "deploy/compose/slamon/slamon.yaml").notifier.receivers
+    invented = load([root / "slamon/demo/agreements"]).documents
+    assert {one.to for document in invented for one in document.agreement.escalation} == set(receivers)
+    assert unknown_receivers(invented, receivers) == ()
 
 
 def test_the_settings_of_the_page_about_notifications_can_be_read(tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "slamon.settings" -}}
 {{- $directories := include "slamon.agreementDirectories" . | fromYamlArray -}}
 {{- $own := dict "agreements" $directories "http" (dict "port" 9464 "liveness_port" 9465) -}}
+{{- if and .Values.docsUrl (not (dig "notifier" "runbook_url" "" .Values.settings)) -}}
+{{- $_ := set $own "notifier" (dict "runbook_url" (printf "%s/runbook/$alertname/" (trimSuffix "/" .Values.docsUrl))) -}}
+{{- end -}}
 {{- mergeOverwrite (deepCopy .Values.settings) $own | toYaml -}}
 {{- end -}}
 
