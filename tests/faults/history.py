@@ -96,6 +96,7 @@ class Task:
     """All that the changelog's partition says, in its order."""
 
     takings: list[Taking] = field(default_factory=list)
+    renewals: list[Taking] = field(default_factory=list)  # the owner was written once more, as in a long restore
     commits: list[Commit] = field(default_factory=list)
     reading: Reading = field(default_factory=Reading)
 
@@ -129,9 +130,9 @@ def task_of(records: Iterable[Any]) -> Task:
             commit.take(key, value)
         if letter == changelog.OWNER:
             assert commit.owner is not None
-            if owner is None or owner.nonce != commit.owner.nonce:  # else only written once more
-                owner = commit.owner
-                task.takings.append(Taking(record.timestamp * 1000, owner))
+            renewed = owner is not None and owner.nonce == commit.owner.nonce
+            owner = commit.owner
+            (task.renewals if renewed else task.takings).append(Taking(record.timestamp * 1000, owner))
         elif letter == changelog.POSITIONS:
             for name in changed:
                 for part, said in facts[name].items():

@@ -411,7 +411,7 @@ def no_zombie_was_heard(evidence: Evidence, finding: Finding) -> None:
         proofs: dict[str, list[int]] = defaultdict(list)
         for commit in evidence.tasks[partition].commits:
             proofs[commit.owner.instance].append(commit.at)
-        for taking in takings:
+        for taking in (*takings, *evidence.tasks[partition].renewals):
             proofs[taking.owner.instance].append(taking.at)
         for one in heard:
             owned = any(start - 1000 <= one.at <= end for start, end in spans[one.pod])
