@@ -161,7 +161,10 @@ def receivers_of(settings: NotifierSettings, agreements: Agreements, metrics: Me
 @contextlib.asynccontextmanager
 async def connected(receivers: Iterable[Receiver]) -> AsyncIterator[None]:
     """They can be told meanwhile. Proxies are those of the environment, as HTTPS_PROXY."""
-    async with aiohttp.ClientSession(headers={"User-Agent": "slamon"}, trust_env=True) as session:
+    # Without a limit to its connections: one that hangs has as many as there are partitions, and nobody waits for those.
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0), headers={"User-Agent": "slamon"}, trust_env=True
+    ) as session:
         for one in receivers:
             one.session = session
         yield

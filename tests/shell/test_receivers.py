@@ -798,3 +798,24 @@ def test_a_promise_is_told_in_words(objective: str, tmp_path: Path) -> None:
     file.write_text(f"{head}    - {objective}\n")
     [agreement] = load([file]).agreements
     assert promise(agreement.objectives[0]) == OBJECTIVES[objective]
+
+
+async def test_who_hangs_with_many_partitions_takes_no_connection_from_the_others() -> None:
+    async with listening() as away, listening() as there:
+        away.hangs_until = asyncio.Event()
+        said_ = settings(
+            receivers={
+                "away": {"slack": {"url": away.url, "timeout": 30}},
+                "there": {"slack": {"url": there.url, "timeout": 1}},
+            }
+        )
+        one, other = receivers_of(said_, tuple, Metrics("1"))
+        async with connected([one, other]), asyncio.TaskGroup() as group:
+            hanging = [group.create_task(one.tell(fired(), None)) for _ in range(101)]
+            while len(away.asked) < 100:
+                await clock.wait(0)
+            try:
+                assert await other.tell(fired(), None) is Answer.TAKEN
+            finally:
+                away.hangs_until.set()
+        assert {task.result() for task in hanging} == {Answer.TAKEN}
