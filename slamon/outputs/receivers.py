@@ -9,7 +9,10 @@ asks.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Protocol
 
 import aiohttp
@@ -41,6 +44,7 @@ FIRST_RETRY = 1.0  # s; doubled with each failure …
 LAST_RETRY = 30.0  # … up to here
 MOST_PATIENCE = 600.0  # s; a longer `Retry-After` is not waited for
 _REFUSALS = frozenset({400, 413, 422})
+APPRISE_AT_ONCE = 4  # notifications of one receiver under way, those that hang included
 _SAID = 300  # bytes of an answer that are looked at
 
 log = structlog.get_logger()
@@ -330,11 +334,14 @@ class _Webhook:
 class _Apprise:
     def __init__(self, settings: AppriseSettings) -> None:
         self._settings = settings
+        # Threads of its own: one that hangs cannot be ended, and in those of the loop names are looked up for everybody.
+        self._threads = ThreadPoolExecutor(APPRISE_AT_ONCE, thread_name_prefix="apprise")
         self._templates = Templates("apprise", settings.template)
         try:
             import apprise  # noqa: F401 - not everybody has it; who asks for it hears so at the start
         except ImportError as error:
             raise ValueError("Apprise is not installed: pip install 'slamon[apprise]'") from error
+        logging.getLogger("apprise").addFilter(_no_addresses)
 
     def _addresses(self) -> list[str]:
         if self._settings.urls_file is None:
@@ -351,7 +358,9 @@ class _Apprise:
         try:
             # In a thread: it loads a hundred plugins, which takes seconds, and most of them wait for their servers.
             async with asyncio.timeout(self._settings.timeout):
-                await asyncio.to_thread(_tell_by_apprise, addresses, rendered, kind)
+                await asyncio.get_running_loop().run_in_executor(
+                    self._threads, _tell_by_apprise, addresses, rendered, kind
+                )
         except DeliveryError:
             raise
         except Exception as error:  # faults of plugins, and our limit
@@ -368,7 +377,9 @@ def _tell_by_apprise(addresses: Sequence[str], rendered: Rendered, kind: str) ->
 
     everybody = apprise.Apprise()
     for position, address in enumerate(addresses):
-        if not everybody.add(address):
+        with _reads_an_address():
+            known = everybody.add(address)
+        if not known:
             raise DeliveryError(f"address {position + 1} is none that Apprise knows")
     if not addresses:
         raise DeliveryError("there is no address")
@@ -376,6 +387,23 @@ def _tell_by_apprise(addresses: Sequence[str], rendered: Rendered, kind: str) ->
         body=rendered.text or rendered.title, title=rendered.title, notify_type=apprise.NotifyType(kind)
     ):
         raise DeliveryError("Apprise could not tell every address")
+
+
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
+
+
+@contextlib.contextmanager
+def _reads_an_address() -> Iterator[None]:
+    """What Apprise does not like about an address it logs, with the address or the token in it."""
+    before = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(before)
+
+
+def _no_addresses(_: logging.LogRecord) -> bool:
+    return not _reading.get()
 
 
 _APPRISE_TYPES = {"critical": "failure", "warning": "warning", "info": "info"}

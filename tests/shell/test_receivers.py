@@ -819,3 +819,36 @@ async def test_who_hangs_with_many_partitions_takes_no_connection_from_the_other
             finally:
                 away.hangs_until.set()
         assert {task.result() for task in hanging} == {Answer.TAKEN}
+
+
+@pytest.mark.usefixtures("apprise")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_what_apprise_does_not_like_about_an_address_is_in_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # Apprise blanks some of what may be a token, and not all of it.
+    secret = "TIiajkdnlazkcOXrIdevi7FQ"
+    for address in (f"slak://T1JJ3T3L2/A1BRTD4JD/{secret}", f"tgram://{secret}"):
+        said_ = settings(receivers={"team": {"apprise": {"urls": [address]}}})
+        [receiver] = receivers_of(said_, tuple, Metrics("1"))
+        async with connected([receiver]):
+            assert await receiver.tell(fired(), None) is Answer.FAILED
+    assert secret not in caplog.text
+
+
+@pytest.mark.usefixtures("apprise")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_names_are_looked_up_however_many_notifications_of_apprise_hang() -> None:
+    async with listening() as listener:
+        listener.hangs_until = asyncio.Event()
+        address = listener.url.replace("http:", "json:") + "?rto=60"
+        said_ = settings(receivers={"team": {"apprise": {"urls": [address], "timeout": 1}}})
+        [receiver] = receivers_of(said_, tuple, Metrics("1"))
+        async with connected([receiver]):
+            told = await asyncio.gather(*(receiver.tell(fired(), None) for _ in range(64)))
+            assert set(told) == {Answer.FAILED}
+            try:
+                async with asyncio.timeout(5):
+                    assert await asyncio.get_running_loop().getaddrinfo("localhost", 80)
+            finally:
+                listener.hangs_until.set()
