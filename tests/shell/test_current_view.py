@@ -2,6 +2,7 @@
 
 from datetime import date
 from fractions import Fraction
+from functools import partial
 
 from slamon.domain.agreement import (
     Agreement,
@@ -272,7 +273,7 @@ async def test_what_is_excluded_grows_on_the_page_while_the_exclusion_lasts() ->
     sight, page = Sight(100), SlaPage(200_000)
     shown = []
     for now in (START + HOUR + MINUTE, START + 2 * HOUR):
-        text = await rendered(await sight.look([(monitor, lambda at=now: at)]), page)
+        text = await rendered(await sight.look([(monitor, partial(int, now))]), page)
         shown += [
             line.split()[-1]
             for line in text.splitlines()
