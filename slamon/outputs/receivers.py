@@ -113,6 +113,7 @@ class Receiver:
         return await self._channel.send(self.session, self.notice(alert, since))
 
     async def tell(self, alert: AlertTransition, since: int | None) -> Answer:
+        before = self._failures
         try:
             await self.attempt(alert, since)
         except RefusedError as refusal:
@@ -123,13 +124,13 @@ class Receiver:
             return Answer.REFUSED
         except DeliveryError as failure:
             self._counters.failed.inc()
-            self._leave_alone(failure)
+            self._leave_alone(failure, before)
             return Answer.FAILED
         except Exception:
             # A fault of ours must not end the judging, nor lose the alert: it waits, and that is counted.
             log.exception("receiver_faulty", receiver=self.name, alert=alert.id)
             self._counters.failed.inc()
-            self._leave_alone(DeliveryError("a fault of slamon's", LAST_RETRY))
+            self._leave_alone(DeliveryError("a fault of slamon's", LAST_RETRY), before)
             return Answer.FAILED
         self._answered()
         self._counters.sent.inc()
@@ -140,11 +141,13 @@ class Receiver:
             log.info("receiver_answers_again", receiver=self.name)
         self._failures, self._alone_until = 0, 0.0
 
-    def _leave_alone(self, failure: DeliveryError) -> None:
+    def _leave_alone(self, failure: DeliveryError, before: int) -> None:
+        """`before`: failures when this attempt began. Those of several partitions that fail together are one failure."""
         if not self._failures:
             log.warning("receiver_fails", receiver=self.name, why=str(failure))
-        pause = max(min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(self._failures, 10)), failure.patience)
-        self._failures += 1
+        before = min(before, self._failures)
+        pause = max(min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(before, 10)), failure.patience)
+        self._failures = before + 1
         self._alone_until = clock.monotonic() + pause
 
     def waiting(self, alerts: int) -> None:

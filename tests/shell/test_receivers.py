@@ -586,6 +586,13 @@ async def test_pauses_grow_to_half_a_minute() -> None:
         assert [line["event"] for line in told.lines] == ["receiver_fails"], "it is said once"
 
 
+async def test_attempts_of_many_partitions_that_fail_together_are_one_failure() -> None:
+    async with listening(said(500)) as listener, telling("webhook", listener.url) as told:
+        await asyncio.gather(*(told.tell() for _ in range(8)))
+        assert told.receiver.pause() <= 1
+        assert told.counted("_failed") == 8
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_who_hangs_is_given_up_in_time(kind: str) -> None:
     async with listening() as listener, telling(kind, listener.url) as told:
