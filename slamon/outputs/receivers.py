@@ -42,7 +42,7 @@ from slamon.telling import Answer
 
 FIRST_RETRY = 1.0  # s; doubled with each failure …
 LAST_RETRY = 30.0  # … up to here
-MOST_PATIENCE = 600.0  # s; a longer `Retry-After` is not waited for
+MOST_PATIENCE = 120.0  # s; a longer `Retry-After` is not waited for: who fails less often than every five minutes looks well
 _REFUSALS = frozenset({400, 413, 422})
 APPRISE_AT_ONCE = 4  # notifications of one receiver under way, those that hang included
 _SAID = 300  # bytes of an answer that are looked at
