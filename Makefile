@@ -23,7 +23,7 @@ demo: $(VENV)/runtime  ## Show the whole thing on this machine; FOR=60s ends by 
 test: $(VENV)/dev  ## Run every test; what a part is missing for is skipped and named
 	@$(BIN)/python -m slamon.demo.parts java kafka
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/domain tests/laws tests/scenarios tests/shell tests/simulation
-	@$(BIN)/python -m pytest -q tests/end_to_end
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/end_to_end
 	@$(BIN)/python -m pytest -q tests/faults
 
 check: $(VENV)/dev  ## Format, lint, types, import contracts: what needs seconds

@@ -22,9 +22,11 @@ extensions = ["myst_parser"]
 root_doc = "README"
 exclude_patterns = ["_*"]
 templates_path = ["_templates"]
-html_additional_pages = {
-    "index": "index.html"
-}  # what servers and people open; README is what code hosts show
+# What servers and people open, where README is what code hosts show; and where alerts lead (`runbook/SlaBreached/`).
+RUNBOOK = sorted(page.stem for page in Path(__file__).with_name("runbook").glob("Sla*.md"))
+html_additional_pages = {"index": "index.html"} | {
+    f"runbook/{alert}/index": "runbook.html" for alert in RUNBOOK
+}
 
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4  # as code hosts make them

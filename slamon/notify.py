@@ -166,14 +166,16 @@ def dry_run(settings: Settings, asked: Asked, agreements: Sequence[Agreement], o
 
 
 def _because(name: str, why: dict[str, str]) -> str:
-    return f"by {why[name]}" if name in why else "because you name it; no route does"
+    return f"by {why[name]}" if name in why else "though no route leads there"
 
 
 def _escalations(agreements: Sequence[Agreement], customer: str) -> Iterator[str]:
-    for agreement in agreements:
-        if agreement.customer == customer:
-            for one in agreement.escalation:
-                yield f"{one.to}, by the escalation of {agreement.name}, once {one.after.text} is used up"
+    theirs = [agreement for agreement in agreements if agreement.customer == customer]
+    if agreements and not theirs:
+        yield f"no agreement is one of {customer}: is it spelt as there?"
+    for agreement in theirs:
+        for one in agreement.escalation:
+            yield f"{one.to}, by the escalation of {agreement.name}, once {one.after.text} is used up"
 
 
 def _words(fired: AlertTransition) -> str:

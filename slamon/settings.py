@@ -18,6 +18,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from slamon.domain.agreement import AlertName
+
 Seconds = Annotated[float, Field(gt=0)]
 FORMATS = (1, 2)  # of the changelog: the previous release's and this one's
 IN_ADDRESSES = ("alertname", "severity", "customer", "agreement", "objective", "ticket", "step")
@@ -35,6 +37,17 @@ def _address(text: str) -> str:
 
 
 AddressTemplate = Annotated[str, AfterValidator(_address)]
+
+ALERTS = tuple(one.value for one in AlertName)
+
+
+def _alert(name: str) -> str:
+    if name not in ALERTS:
+        raise ValueError(f"there is no alert {name!r}; there are {', '.join(ALERTS)}")
+    return name
+
+
+AlertLabel = Annotated[str, AfterValidator(_alert), Field(json_schema_extra={"enum": list(ALERTS)})]
 
 
 class _Section(BaseModel):
@@ -474,7 +487,7 @@ class RouteSettings(_Section):
     receivers: tuple[str, ...] = Field(min_length=1, description="Names of receivers.")
     customers: tuple[str, ...] = Field((), description="Customer ids; none named: all.")
     severities: tuple[Literal["critical", "warning", "info"], ...] = Field((), description="None named: all.")
-    alertnames: tuple[str, ...] = Field((), description="Such as SlaTicketBreached; none named: all.")
+    alertnames: tuple[AlertLabel, ...] = Field((), description="Such as SlaTicketBreached; none named: all.")
 
 
 class NotifierSettings(_Section):

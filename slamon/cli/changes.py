@@ -37,7 +37,6 @@ def group() -> None:
 @click.option(
     "--until",
     type=InstantType(),
-    metavar="TIME",
     help="The instant of the change; default: the latest event, without events now.",
 )
 @click.option(

@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import UnionType
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from slamon.cli.ending import FAILED, NOT_COMPARED, USAGE, fail
 
@@ -37,12 +38,19 @@ def _settings_fault(fault: Any) -> str:
 
     section: Any = Settings
     for name in fault["loc"][:-1]:
-        field = getattr(section, "model_fields", {}).get(name)
-        section = None if field is None else field.annotation
-    known = sorted(getattr(section, "model_fields", {}))
+        section = _within(section, name)
+    known = sorted(section.model_fields)
     close = difflib.get_close_matches(str(fault["loc"][-1]), known, 1)
     meant = f"did you mean {close[0]}? " if close else ""
-    return f"there is no such setting; {meant}{'Allowed: ' + ', '.join(known) if known else ''}".strip()
+    return f"there is no such setting; {meant}Allowed: {', '.join(known)}"
+
+
+def _within(section: Any, name: str | int) -> Any:
+    """What is called so in a section, in sections by name, or in a list of sections."""
+    inner = section.model_fields[name].annotation if hasattr(section, "model_fields") else section
+    if inner is section or isinstance(inner, UnionType):  # an optional section
+        return next(one for one in get_args(inner) if hasattr(one, "model_fields"))
+    return inner
 
 
 def loaded_from(paths: tuple[Path, ...]) -> "Loaded":
@@ -69,7 +77,7 @@ def both_loaded(old: Path, new: Path) -> "tuple[Loaded, Loaded]":
 
 def tell_faults(faults: "Iterable[Finding]", code: int = FAILED) -> NoReturn:
     tell(faults)
-    fail("the agreements have faults; `slamon check` shows them as well", code)
+    fail("the agreements have faults: mend them first", code)
 
 
 def tell(findings: "Iterable[Finding]") -> None:

@@ -35,7 +35,7 @@ def in_words(error: BaseException) -> str:
         return f"no connection to {error.host}:{error.port}: {why or error.os_error}"
     # These would tell the address, which may be a secret.
     if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
-        return "the address is none of HTTP"
+        return "the address does not begin with http:// or https:// and a host"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{type(error).__name__}: {error.message}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -136,6 +136,9 @@ def secret(value: SecretStr | None, file: Path | None) -> str:
     if file is None:
         return value.get_secret_value() if value else ""
     try:
-        return file.read_text().strip()
+        text = file.read_text().strip()
     except OSError as error:
-        raise DeliveryError(f"secret file: {error}") from error
+        raise DeliveryError(f"secret file {file}: {error.strerror}") from error
+    if not text:
+        raise DeliveryError(f"secret file {file}: it is empty")
+    return text

@@ -83,7 +83,9 @@ class Notifier:
             name = each.labels.get("alertname", "")
             self._metrics.transition(name, each.transition.value, each.reason.value)
         current = list(_worth_telling(transitions, clock.now() - self._retention))
-        self._tell(self._book.commit(partition, self._tellable(current), clock.monotonic()))
+        now = clock.monotonic()
+        self._book.expire(now)  # nobody else does where there is no Alertmanager
+        self._tell(self._book.commit(partition, self._tellable(current), now))
 
     def forget(self, partition: int) -> None:
         """The task went away. Its alerts are not resolved: its new owner goes on with them."""

@@ -617,7 +617,7 @@ async def test_it_is_ready_while_its_tasks_run_and_a_stop_drains_what_was_begun(
 
 
 BROKEN = {
-    "agreements with a fault": (1, "the agreements have faults; `slamon check` shows them as well"),
+    "agreements with a fault": (1, "the agreements have faults: mend them first"),
     "facts kept for too short": (2, "for corrections. Set facts.keep to 96 or more"),
     "a setting that does not exist": (
         2,

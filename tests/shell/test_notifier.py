@@ -776,6 +776,14 @@ async def test_what_fires_and_resolves_arrives() -> None:
         assert running.count("slamon_alerts_firing") == 0
 
 
+async def test_without_an_alertmanager_what_resolved_long_ago_is_not_kept() -> None:
+    notifier = Notifier(NotifierSettings(resolved_retention=1e-9), Metrics("1"), always)
+    notifier.commit(0, [fired("T-1"), fired("T-2")])
+    notifier.commit(0, [resolved(fired("T-1"))])
+    notifier.commit(0, [])
+    assert [held.fired.id for held in notifier._book.alerts.values()] == [fired("T-2").id]
+
+
 async def test_answers_of_429_and_500_and_none_at_all_lose_nothing() -> None:
     standin = Standin([answer(429, Retry_After="1"), answer(500), answer(599), answer(503), taken])
     async with serving(standin) as url, notifying(url, batch_size=4) as running:

@@ -116,7 +116,7 @@ def test_a_dry_run_says_who_would_get_it_and_why_and_shows_what(tmp_path: Path) 
     assert head.splitlines() == [
         "SlaTicketAtRisk, critical, of acme, goes to:",
         "  team (slack), by routes[0]",
-        "  pager (pagerduty), because you name it; no route does",
+        "  pager (pagerduty), though no route leads there",
         "  duty manager, by the escalation of acme-2026, once 75% is used up",
         "  every Alertmanager: 1",
     ]
@@ -150,6 +150,49 @@ def test_it_refuses(case: str, tmp_path: Path) -> None:
     text, code = typed("notify", "test", "--config", file, *options)
     assert words in text
     assert (code > 0, "Traceback" in text) == (True, False)
+
+
+def test_a_customer_without_an_agreement_is_pointed_out(tmp_path: Path) -> None:
+    file = config(tmp_path, receivers={"team": {"log": {}}, "duty manager": {"log": {}}})
+    text, code = typed("notify", "test", "--config", file, "--customer", "acmee", "--dry-run")
+    assert code == 0
+    assert "  no agreement is one of acmee: is it spelt as there?" in text.splitlines()
+
+
+MISSPELT: dict[str, dict[str, object]] = {
+    "notifier.recievers: there is no such setting; did you mean receivers?": {"recievers": {}},
+    "notifier.receivers.team.slak: there is no such setting; did you mean slack?": {
+        "receivers": {"team": {"slak": {}}}
+    },
+    "notifier.receivers.team.slack.ur: there is no such setting; did you mean url?": {
+        "receivers": {"team": {"slack": {"ur": "x"}}}
+    },
+    "notifier.routes.0.custmers: there is no such setting; did you mean customers?": {
+        "receivers": {"team": {"log": {}}},
+        "routes": [{"receivers": ["team"], "custmers": ["acme"]}],
+    },
+}
+
+
+@pytest.mark.parametrize("words", MISSPELT)
+def test_a_misspelt_setting_is_refused_with_what_is_meant(words: str, tmp_path: Path) -> None:
+    text, code = typed("notify", "test", "--config", config(tmp_path, **MISSPELT[words]))
+    assert code == 2
+    assert f"{words} Allowed: " in text
+
+
+EMPTY_SECRETS = {"missing": "No such file or directory", "empty": "it is empty"}
+
+
+@pytest.mark.parametrize("file", EMPTY_SECRETS)
+def test_a_secret_that_is_not_there_is_named(file: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    receivers = {"team": {"slack": {"url_file": file}}, "duty manager": {"log": {}}}
+    text, code = typed(
+        "notify", "test", "--config", config(tmp_path, receivers=receivers), "--receiver", "team"
+    )
+    assert code == 1
+    assert f"failed   secret file {tmp_path / file}: {EMPTY_SECRETS[file]}" in text
 
 
 def test_without_receivers_there_is_nothing_to_test(tmp_path: Path) -> None:

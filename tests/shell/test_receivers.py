@@ -162,6 +162,13 @@ REFUSED: Mapping[str, tuple[Mapping[str, object], str]] = {
         {"receivers": {"team": {"log": {}}}, "routes": [{"receivers": ["tem"]}]},
         "routes[0]: there is no receiver 'tem'; there is team",
     ),
+    "a route for an alert that never comes": (
+        {
+            "receivers": {"team": {"log": {}}},
+            "routes": [{"receivers": ["team"], "alertnames": ["SlaBreeched"]}],
+        },
+        "there is no alert 'SlaBreeched'; there are SlaTicketAtRisk,",
+    ),
     "no kind": ({"receivers": {"a": {}}}, "give one of pagerduty, slack, webhook, apprise, log"),
     "two kinds": ({"receivers": {"a": {"log": {}, "slack": {"url_file": "f"}}}}, "give one of"),
     "no key": ({"receivers": {"a": {"pagerduty": {}}}}, "give routing_key_file or routing_key"),

@@ -82,6 +82,12 @@ def test_every_page_is_there_and_stands_once_in_the_navigation_of_each(pages: di
         assert Counter(leads_to(target, file)[0] for target in pages[file].navigation) == wanted, page
 
 
+def test_the_address_in_an_alert_leads_to_its_page(pages: dict[str, Read]) -> None:
+    for alert in (page for page in PAGES if page.startswith("runbook/Sla")):
+        file = f"{alert}/index.html"  # what a server gives for slamon's own `runbook_url`
+        assert [leads_to(link, file) for link in pages[file].links] == [(f"{alert}.html", "")]
+
+
 def test_no_page_fetches_anything_from_elsewhere(site: Path, pages: dict[str, Read]) -> None:
     fetched = {
         (page, target)
