@@ -471,8 +471,11 @@ class AvailabilityWatch:
         )
 
     def _stands_until(self, measured: Measured, period: Span, now: int) -> int:
-        """Where nothing failed and all is known, shares change only where time that counts begins, ends, or leaves a window."""
-        if self.objective.window.rolling is not None:
+        """Where nothing failed and all is known, shares change only where time that counts begins, ends, or leaves a window.
+
+        What is excluded to date changes all the time while an exclusion lasts.
+        """
+        if self.objective.window.rolling is not None or measured.excluded.between(now, now + 1):
             return now + 1
         start, end = period
         widths = [pair.long for pair in self._pairs]

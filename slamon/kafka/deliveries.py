@@ -342,7 +342,7 @@ class _Delivery:
 
     async def _take(self, consumer: Any, share: _Share, records: Sequence[Any]) -> None:
         alerts = [_alert(record.value) for record in records]
-        over = _over_long_ago([one for one in alerts if one is not None], self._retention)
+        over = _over_long_ago([one for one in alerts if one is not None], share.told, self._retention)
         for record, alert in zip(records, alerts, strict=True):
             if alert is not None and (alert.id, alert.episode) not in over and self._concerns(share, alert):
                 if not await self._deliver(consumer, share, alert, record.offset + 1):
@@ -438,8 +438,11 @@ def _alert(value: bytes | None) -> AlertTransition | None:
         return None
 
 
-def _over_long_ago(alerts: Sequence[AlertTransition], retention: int) -> set[tuple[str, int]]:
-    """Id and episode of what was learnt of together with its end, and had ended more than `retention` microseconds before."""
+def _over_long_ago(alerts: Sequence[AlertTransition], told: Told, retention: int) -> set[tuple[str, int]]:
+    """Id and episode of what was learnt of together with its end, and had ended more than `retention` microseconds before.
+
+    Not of what was told: a look may end between the two, and the next begin with both once more.
+    """
     fired = {(one.id, one.episode, one.detected_at) for one in alerts if one.transition is Transition.FIRED}
     return {
         (one.id, one.episode)
@@ -448,4 +451,5 @@ def _over_long_ago(alerts: Sequence[AlertTransition], retention: int) -> set[tup
         and one.late
         and one.at < one.detected_at - retention
         and (one.id, one.episode, one.detected_at) in fired
+        and told.episode(one.id) != one.episode
     }

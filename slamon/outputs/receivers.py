@@ -9,7 +9,10 @@ asks.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Protocol
 
 import aiohttp
@@ -39,8 +42,9 @@ from slamon.telling import Answer
 
 FIRST_RETRY = 1.0  # s; doubled with each failure …
 LAST_RETRY = 30.0  # … up to here
-MOST_PATIENCE = 600.0  # s; a longer `Retry-After` is not waited for
+MOST_PATIENCE = 120.0  # s; a longer `Retry-After` is not waited for: who fails less often than every five minutes looks well
 _REFUSALS = frozenset({400, 413, 422})
+APPRISE_AT_ONCE = 4  # notifications of one receiver under way, those that hang included
 _SAID = 300  # bytes of an answer that are looked at
 
 log = structlog.get_logger()
@@ -109,6 +113,7 @@ class Receiver:
         return await self._channel.send(self.session, self.notice(alert, since))
 
     async def tell(self, alert: AlertTransition, since: int | None) -> Answer:
+        before = self._failures
         try:
             await self.attempt(alert, since)
         except RefusedError as refusal:
@@ -119,13 +124,13 @@ class Receiver:
             return Answer.REFUSED
         except DeliveryError as failure:
             self._counters.failed.inc()
-            self._leave_alone(failure)
+            self._leave_alone(failure, before)
             return Answer.FAILED
         except Exception:
             # A fault of ours must not end the judging, nor lose the alert: it waits, and that is counted.
             log.exception("receiver_faulty", receiver=self.name, alert=alert.id)
             self._counters.failed.inc()
-            self._leave_alone(DeliveryError("a fault of slamon's", LAST_RETRY))
+            self._leave_alone(DeliveryError("a fault of slamon's", LAST_RETRY), before)
             return Answer.FAILED
         self._answered()
         self._counters.sent.inc()
@@ -136,11 +141,13 @@ class Receiver:
             log.info("receiver_answers_again", receiver=self.name)
         self._failures, self._alone_until = 0, 0.0
 
-    def _leave_alone(self, failure: DeliveryError) -> None:
+    def _leave_alone(self, failure: DeliveryError, before: int) -> None:
+        """`before`: failures when this attempt began. Those of several partitions that fail together are one failure."""
         if not self._failures:
             log.warning("receiver_fails", receiver=self.name, why=str(failure))
-        pause = max(min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(self._failures, 10)), failure.patience)
-        self._failures += 1
+        before = min(before, self._failures)
+        pause = max(min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(before, 10)), failure.patience)
+        self._failures = before + 1
         self._alone_until = clock.monotonic() + pause
 
     def waiting(self, alerts: int) -> None:
@@ -161,7 +168,10 @@ def receivers_of(settings: NotifierSettings, agreements: Agreements, metrics: Me
 @contextlib.asynccontextmanager
 async def connected(receivers: Iterable[Receiver]) -> AsyncIterator[None]:
     """They can be told meanwhile. Proxies are those of the environment, as HTTPS_PROXY."""
-    async with aiohttp.ClientSession(headers={"User-Agent": "slamon"}, trust_env=True) as session:
+    # Without a limit to its connections: one that hangs has as many as there are partitions, and nobody waits for those.
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0), headers={"User-Agent": "slamon"}, trust_env=True
+    ) as session:
         for one in receivers:
             one.session = session
         yield
@@ -327,11 +337,14 @@ class _Webhook:
 class _Apprise:
     def __init__(self, settings: AppriseSettings) -> None:
         self._settings = settings
+        # Threads of its own: one that hangs cannot be ended, and in those of the loop names are looked up for everybody.
+        self._threads = ThreadPoolExecutor(APPRISE_AT_ONCE, thread_name_prefix="apprise")
         self._templates = Templates("apprise", settings.template)
         try:
             import apprise  # noqa: F401 - not everybody has it; who asks for it hears so at the start
         except ImportError as error:
             raise ValueError("Apprise is not installed: pip install 'slamon[apprise]'") from error
+        logging.getLogger("apprise").addFilter(_no_addresses)
 
     def _addresses(self) -> list[str]:
         if self._settings.urls_file is None:
@@ -348,7 +361,9 @@ class _Apprise:
         try:
             # In a thread: it loads a hundred plugins, which takes seconds, and most of them wait for their servers.
             async with asyncio.timeout(self._settings.timeout):
-                await asyncio.to_thread(_tell_by_apprise, addresses, rendered, kind)
+                await asyncio.get_running_loop().run_in_executor(
+                    self._threads, _tell_by_apprise, addresses, rendered, kind
+                )
         except DeliveryError:
             raise
         except Exception as error:  # faults of plugins, and our limit
@@ -365,7 +380,9 @@ def _tell_by_apprise(addresses: Sequence[str], rendered: Rendered, kind: str) ->
 
     everybody = apprise.Apprise()
     for position, address in enumerate(addresses):
-        if not everybody.add(address):
+        with _reads_an_address():
+            known = everybody.add(address)
+        if not known:
             raise DeliveryError(f"address {position + 1} is none that Apprise knows")
     if not addresses:
         raise DeliveryError("there is no address")
@@ -373,6 +390,23 @@ def _tell_by_apprise(addresses: Sequence[str], rendered: Rendered, kind: str) ->
         body=rendered.text or rendered.title, title=rendered.title, notify_type=apprise.NotifyType(kind)
     ):
         raise DeliveryError("Apprise could not tell every address")
+
+
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
+
+
+@contextlib.contextmanager
+def _reads_an_address() -> Iterator[None]:
+    """What Apprise does not like about an address it logs, with the address or the token in it."""
+    before = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(before)
+
+
+def _no_addresses(_: logging.LogRecord) -> bool:
+    return not _reading.get()
 
 
 _APPRISE_TYPES = {"critical": "failure", "warning": "warning", "info": "info"}

@@ -2,6 +2,7 @@
 
 from datetime import date
 from fractions import Fraction
+from functools import partial
 
 from slamon.domain.agreement import (
     Agreement,
@@ -243,3 +244,39 @@ async def test_a_burn_rate_goes_when_all_of_its_window_is_excluded_and_comes_bac
         shown.append(view.burn_rates)
     spent = (("1h", Fraction(0)),)
     assert shown == [spent, spent, (), (), spent]
+
+
+async def test_what_is_excluded_grows_on_the_page_while_the_exclusion_lasts() -> None:
+    month = TimeWindow(unit=Unit.MONTH, rolling=None)
+    api = AvailabilityObjective(
+        "api", "api", Fraction(99, 100), month, ALWAYS, alerts=AvailabilityAlerts(burn_rates=())
+    )
+    clause = ExclusionTerm("maintenance", ExclusionReason.MAINTENANCE)
+    agreement = Agreement(
+        "main", "acme", "UTC", START, FOREVER, date(2026, 3, 1), (api,), exclusions=(clause,)
+    )
+    monitor = Monitor([agreement], steps=False)
+    monitor.apply(AvailabilityEvent("up", START, "acme", "api", ServiceStatus.UP))
+    monitor.apply(
+        ExclusionEvent(
+            "1",
+            START,
+            "acme",
+            "X-1",
+            ExclusionState.DECLARED,
+            reason=ExclusionReason.MAINTENANCE,
+            start=START + HOUR,
+            end=START + 3 * HOUR,
+        )
+    )
+    monitor.advance(START + HOUR)
+    sight, page = Sight(100), SlaPage(200_000)
+    shown = []
+    for now in (START + HOUR + MINUTE, START + 2 * HOUR):
+        text = await rendered(await sight.look([(monitor, partial(int, now))]), page)
+        shown += [
+            line.split()[-1]
+            for line in text.splitlines()
+            if line.startswith("slamon_objective_excluded_seconds{")
+        ]
+    assert shown == ["60.0", "3600.0"]

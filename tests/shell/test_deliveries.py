@@ -9,6 +9,7 @@ from slamon.domain.decisions import AlertTransition, Reason, Transition
 from slamon.domain.events import MINUTE
 from slamon.kafka.acls import Doing, delivery_group, needed
 from slamon.kafka.deliveries import Deliveries, _over_long_ago
+from slamon.kafka.told import Told
 from slamon.settings import Settings
 
 RETENTION = 15 * MINUTE
@@ -51,7 +52,14 @@ OVER: dict[str, tuple[Sequence[AlertTransition], bool]] = {
 @pytest.mark.parametrize("case", OVER)
 def test_over_long_ago_is_what(case: str) -> None:
     alerts, over = OVER[case]
-    assert _over_long_ago(alerts, RETENTION) == ({("a", 1)} if over else set())
+    assert _over_long_ago(alerts, Told(), RETENTION) == ({("a", 1)} if over else set())
+
+
+def test_the_end_of_what_was_told_is_told_although_both_are_sent_again() -> None:
+    told = Told()
+    told.add("a", 1)
+    end = resolved(fired(), at=NOW - 20 * MINUTE)
+    assert _over_long_ago([end, fired(), end], told, RETENTION) == set()
 
 
 def test_what_fires_is_known_from_what_is_committed_whatever_is_sent_again() -> None:

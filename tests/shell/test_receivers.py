@@ -577,7 +577,7 @@ async def test_who_asks_to_be_left_alone_is_left_alone_but_not_for_ever() -> Non
         assert 6 < told.receiver.pause() <= 7
         listener.answer = said(429, **{"Retry-After": "86400000"})
         await told.tell()
-        assert told.receiver.pause() <= 600
+        assert told.receiver.pause() <= 120
         listener.answer = said(429, **{"Retry-After": "Wed, 25 Nov 2026 13:00:00 GMT"})
         await told.tell()
         assert told.receiver.pause() <= 4
@@ -591,6 +591,13 @@ async def test_pauses_grow_to_half_a_minute() -> None:
             pauses.append(round(told.receiver.pause()))
         assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
         assert [line["event"] for line in told.lines] == ["receiver_fails"], "it is said once"
+
+
+async def test_attempts_of_many_partitions_that_fail_together_are_one_failure() -> None:
+    async with listening(said(500)) as listener, telling("webhook", listener.url) as told:
+        await asyncio.gather(*(told.tell() for _ in range(8)))
+        assert told.receiver.pause() <= 1
+        assert told.counted("_failed") == 8
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -805,3 +812,56 @@ def test_a_promise_is_told_in_words(objective: str, tmp_path: Path) -> None:
     file.write_text(f"{head}    - {objective}\n")
     [agreement] = load([file]).agreements
     assert promise(agreement.objectives[0]) == OBJECTIVES[objective]
+
+
+async def test_who_hangs_with_many_partitions_takes_no_connection_from_the_others() -> None:
+    async with listening() as away, listening() as there:
+        away.hangs_until = asyncio.Event()
+        said_ = settings(
+            receivers={
+                "away": {"slack": {"url": away.url, "timeout": 30}},
+                "there": {"slack": {"url": there.url, "timeout": 1}},
+            }
+        )
+        one, other = receivers_of(said_, tuple, Metrics("1"))
+        async with connected([one, other]), asyncio.TaskGroup() as group:
+            hanging = [group.create_task(one.tell(fired(), None)) for _ in range(101)]
+            while len(away.asked) < 100:
+                await clock.wait(0)
+            try:
+                assert await other.tell(fired(), None) is Answer.TAKEN
+            finally:
+                away.hangs_until.set()
+        assert {task.result() for task in hanging} == {Answer.TAKEN}
+
+
+@pytest.mark.usefixtures("apprise")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_what_apprise_does_not_like_about_an_address_is_in_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    secret = "correct-horse"  # Apprise blanks what looks like a token, and no more
+    for address in (f"discord://{secret}", f"tgram://{secret}/1"):
+        said_ = settings(receivers={"team": {"apprise": {"urls": [address]}}})
+        [receiver] = receivers_of(said_, tuple, Metrics("1"))
+        async with connected([receiver]):
+            assert await receiver.tell(fired(), None) is Answer.FAILED
+    assert secret not in caplog.text
+
+
+@pytest.mark.usefixtures("apprise")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_names_are_looked_up_however_many_notifications_of_apprise_hang() -> None:
+    async with listening() as listener:
+        listener.hangs_until = asyncio.Event()
+        address = listener.url.replace("http:", "json:") + "?rto=60"
+        said_ = settings(receivers={"team": {"apprise": {"urls": [address], "timeout": 1}}})
+        [receiver] = receivers_of(said_, tuple, Metrics("1"))
+        async with connected([receiver]):
+            told = await asyncio.gather(*(receiver.tell(fired(), None) for _ in range(64)))
+            assert set(told) == {Answer.FAILED}
+            try:
+                async with asyncio.timeout(5):
+                    assert await asyncio.get_running_loop().getaddrinfo("localhost", 80)
+            finally:
+                listener.hangs_until.set()
