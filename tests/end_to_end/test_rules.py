@@ -101,7 +101,7 @@ async def test_the_rules_hold_on_a_daemon_that_is_well_and_notice_that_it_is_gon
         await watched.ask("query", query=expr)
 
     watched.daemon.process.kill()
-    gone = {"SlamonAbsent", "SlamonPodDown", "SlamonPartitionNotJudged"}
+    gone = {"SlamonAbsent", "SlamonJudgesNothing", "SlamonPodDown", "SlamonPartitionNotJudged"}
 
     async def noticed() -> bool:
         return await watched.pending() == gone
