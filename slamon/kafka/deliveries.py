@@ -349,7 +349,11 @@ class _Delivery:
                     return
             else:
                 share.position = record.offset + 1
-            if alert is not None and alert.transition is Transition.RESOLVED:
+            if alert is None:
+                place = {"partition": share.tp.partition, "offset": record.offset}
+                log.error("alert_unreadable", receiver=self.name, **place)
+                self._receiver.lost(1)
+            elif alert.transition is Transition.RESOLVED:
                 share.since.pop(alert.id, None)
         self._tell_waiting()
 
@@ -431,7 +435,7 @@ def _within(offset: int, first: int, end: int) -> int:
 
 
 def _alert(value: bytes | None) -> AlertTransition | None:
-    """None: no alert transition of ours, whoever wrote it."""
+    """None: no alert transition that this release knows, whoever wrote it."""
     try:
         return read_alert(value or b"")
     except ValueError:

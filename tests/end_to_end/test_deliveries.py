@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import web
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from slamon import clock
@@ -314,3 +315,20 @@ async def test_what_the_topic_no_longer_holds_is_counted_and_what_fires_is_told(
             re.MULTILINE,
         )
         assert float(dropped) > 0
+
+
+async def test_an_alert_that_only_a_newer_release_knows_is_counted_and_holds_up_no_other(
+    place: Place, kafka: Kafka
+) -> None:
+    async with listening() as team:
+        daemon = await place.running(to_team(place, team))
+        await place.send(opened("T-1", 6 * MINUTE))
+        await hears(team, f"T-1 {AT_RISK}")
+        producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
+        await producer.start()
+        newer = orjson.dumps({"id": "a", "transition": "fired", "reason": "not_thought_of_yet"})
+        await producer.send_and_wait(place.names.alerts, newer, partition=await place.home("acme"))
+        await producer.stop()
+        await place.send(opened("T-2", 6 * MINUTE))
+        await hears(team, f"T-2 {AT_RISK}")
+        assert 'slamon_notifications_dropped_total{receiver="team"} 1.0' in await daemon.page("/metrics")

@@ -96,7 +96,9 @@ class Task:
     """All that the changelog's partition says, in its order."""
 
     takings: list[Taking] = field(default_factory=list)
-    renewals: list[Taking] = field(default_factory=list)  # the owner was written once more, as in a long restore
+    renewals: list[Taking] = field(
+        default_factory=list
+    )  # the owner was written once more, as in a long restore
     commits: list[Commit] = field(default_factory=list)
     reading: Reading = field(default_factory=Reading)
 
