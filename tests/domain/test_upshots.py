@@ -1,11 +1,14 @@
 """What a decided ticket came to stands beside its events: it comes back by that, and is forgotten by that, unjudged."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
-from slamon.domain import ticket_rows
+from slamon.domain import judged_by, ticket_rows
 from slamon.domain.agreement import Agreement, Measure, TicketObjective
 from slamon.domain.calendars import ALWAYS
 from slamon.domain.customer import Customer
@@ -126,6 +129,24 @@ def test_by_other_terms_it_is_judged_anew(change: Callable[[Agreement], Agreemen
     for monitor in (after_restart, by_the_terms_of_now):
         monitor.advance(NOW)
     assert list(after_restart.clocks()) == list(by_the_terms_of_now.clocks())
+
+
+@pytest.mark.parametrize(
+    ("module", "package"), [("ticket_clock.py", None), (None, "tzdata"), (None, "holidays")]
+)
+def test_by_other_code_or_other_zones_and_holidays_it_is_judged_anew(
+    module: str | None, package: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = judged(story(MINUTE))
+    assert "T-1" not in customer(restored(before)).tickets
+    domain = tmp_path / "domain"
+    shutil.copytree(Path(judged_by.__file__).parent, domain)
+    if module is not None:
+        (domain / module).write_text("# other code")
+    monkeypatch.setattr(judged_by, "files", lambda _: domain)
+    monkeypatch.setattr(judged_by, "version", lambda name: "0" if name == package else version(name))
+    monkeypatch.setattr(judged_by, "_judge", judged_by._judge.__wrapped__)  # what is kept of it is of before
+    assert "T-1" in customer(restored(before)).tickets
 
 
 @pytest.mark.parametrize("after", [MINUTE, 2 * HOUR], ids=["met", "missed, and alerted"])
